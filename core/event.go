@@ -1,0 +1,164 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// ActionAssignment is the [Event.Action] of the automatic event that says which
+// variant a unit got. It is not to be used for an app's own events.
+const ActionAssignment = "assignment"
+
+// A Source says which step of the decision order ended it. The steps are listed
+// in the order in which they are asked; see the package comment. A Source
+// prints as its word: "stored", "excluded".
+type Source uint8
+
+const (
+	_                Source = iota
+	SourceOptedOut          // opted-out: Config.OptOut said so
+	SourceNoUnit            // no-unit: nobody to assign, or a fault of the unit
+	SourceOff               // off: the flag is off, or Enabled said no
+	SourceError             // error: the rollout failed, or a name is unknown
+	SourceManual            // manual: AssignTo
+	SourceForced            // forced: WithForced or the force parameter
+	SourceStored            // stored: the store had it
+	SourceUnassigned        // unassigned: only assigned, and nothing stored
+	SourceExcluded          // excluded: Exclude or a rule
+	SourceOutside           // outside: the rollout says not part of it
+	SourceSegmented         // segmented: a segment
+	SourceResolved          // resolved: the rollout's variant
+)
+
+var sourceNames = [...]string{"", "opted-out", "no-unit", "off", "error", "manual", "forced", "stored",
+	"unassigned", "excluded", "outside", "segmented", "resolved"}
+
+// String returns the source's word, "" for the zero Source and "Source(n)" for
+// a value that is none.
+func (s Source) String() string {
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
+	}
+	return fmt.Sprintf("Source(%d)", uint8(s))
+}
+
+// MarshalText writes the source as [Source.String] does.
+func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote; anything else is an error.
+func (s *Source) UnmarshalText(text []byte) error {
+	for i, name := range sourceNames {
+		if string(text) == name {
+			*s = Source(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("core: %q is no source", text)
+}
+
+// An Event is one thing that happened to one unit of one experiment. The core
+// makes the assignment event; an app's own events start from the Action, Value,
+// Label, Property and Fields that it gives to Track, and the core fills in the
+// rest. Events carry the anonymous key and never the attributes behind it.
+type Event struct {
+	// ID identifies the event for consumers that deduplicate. For the
+	// assignment event it is a hash of experiment, key and variant, so a
+	// repetition has the same ID; for others it is random unless given.
+	ID string `json:"id"`
+
+	Action     string `json:"action"` // ActionAssignment for the automatic event
+	Experiment string `json:"experiment"`
+	Variant    string `json:"variant"`
+	Previous   string `json:"previous,omitempty"` // the variant before a ramp moved the unit
+	Key        string `json:"key"`
+
+	// MigrationKeys are older keys of the same unit, so that its earlier events
+	// can be joined.
+	MigrationKeys []string `json:"migration_keys,omitempty"`
+
+	State State `json:"state"`
+
+	// Source says how this trial was decided, Origin how the stored entry
+	// began: a stored hit of a segmented unit has source stored and origin
+	// segmented. Only events with origin resolved count in any ratio test.
+	Source Source `json:"source"`
+	Origin Source `json:"origin"`
+
+	// Degraded says that a store operation failed on the way: the variant was
+	// served but perhaps not kept.
+	Degraded bool `json:"degraded,omitempty"`
+
+	Value    float64        `json:"value"` // always serialised: 0 is a value
+	Label    string         `json:"label,omitempty"`
+	Property string         `json:"property,omitempty"`
+	Fields   map[string]any `json:"fields,omitempty"` // not copied
+	Time     time.Time      `json:"time"`
+}
+
+// A Tracker receives events. It is called synchronously, from many goroutines
+// at the same time; one that does I/O should queue. An error or a panic never
+// reaches the user of the app: the event counts as lost, in [Stats.EventsLost]
+// and in the log.
+type Tracker interface {
+	Track(ctx context.Context, e Event) error
+}
+
+// TrackerFunc makes a [Tracker] of a function.
+type TrackerFunc func(ctx context.Context, e Event) error
+
+// Track calls f.
+func (f TrackerFunc) Track(ctx context.Context, e Event) error { return f(ctx, e) }
+
+// An Assignment says what one unit got in one experiment, and why. It is always
+// usable: whatever failed, Variant is a variant that the experiment has.
+type Assignment struct {
+	Experiment string // full name
+	Variant    string
+	Key        string // the unit's newest key; empty for no-unit and opted-out
+
+	Previous string // the variant before a ramp moved the unit
+	Rule     string // name of the exclusion or segment that fired
+	Reason   string // the flag system's word
+
+	// MigrationKeys are the unit's older keys, without those that hold another
+	// variant.
+	MigrationKeys []string
+
+	State State
+
+	// Source is the step that decided, Origin how the stored entry began; for
+	// a fresh assignment they are the same.
+	Source, Origin Source
+
+	// Tracked says that events of this trial are sent. Ask it before computing
+	// an expensive event.
+	Tracked bool
+
+	// Excluded says that the unit is kept out of the experiment: source
+	// excluded or unassigned. It is in the signature too.
+	Excluded bool
+
+	// Degraded says that a store operation failed on the way.
+	Degraded bool
+
+	// Err is what went wrong on the way, nil for nothing. Variant is to be
+	// served all the same.
+	Err error
+}
+
+// A Signature is what may be told about an assignment outside the process: to
+// the browser, in a link, beside an event.
+type Signature struct {
+	Variant       string   `json:"variant"`
+	Experiment    string   `json:"experiment"`
+	Key           string   `json:"key"`
+	MigrationKeys []string `json:"migration_keys,omitempty"`
+	Excluded      bool     `json:"excluded,omitempty"`
+}
+
+// Signature returns the part of a that may be told.
+func (a Assignment) Signature() Signature {
+	return Signature{Variant: a.Variant, Experiment: a.Experiment, Key: a.Key,
+		MigrationKeys: a.MigrationKeys, Excluded: a.Excluded}
+}

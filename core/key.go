@@ -1,0 +1,168 @@
+package core
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+	"sync"
+)
+
+const (
+	minSecret          = 32 // bytes: as many as the hash has
+	maxPreviousSecrets = 3
+	keyDigits          = 2 * sha256.Size
+	underDigits        = 8 // of Entry.Under
+)
+
+// A KeyScheme makes anonymous keys in place of the core's own way, for a
+// service that shares assignments with another system. It is called from many
+// goroutines at the same time.
+type KeyScheme interface {
+	// Key returns the key of the unit with the given attributes, in the order
+	// in which the app gave them, in the experiment of that full name. An error
+	// is a unit fault. attrs is not to be kept or changed.
+	Key(secret []byte, experiment string, attrs []Attr) (string, error)
+}
+
+// A keyring makes a unit's keys under the secrets of a client, newest first.
+type keyring struct {
+	keyers []*keyer
+	scheme KeyScheme // nil: the core's own
+}
+
+func newKeyring(scheme KeyScheme, secrets ...[]byte) keyring {
+	k := keyring{scheme: scheme}
+	for _, s := range secrets {
+		k.keyers = append(k.keyers, newKeyer(s))
+	}
+	return k
+}
+
+// keys returns the unit's newest key and its older ones: for each identity,
+// newest first, the key under each secret, newest first. No key comes twice.
+func (k *keyring) keys(experiment string, u *Unit) (key string, older []string, err error) {
+	if err := u.fault(); err != nil {
+		return "", nil, err
+	}
+	if u.ext == nil && len(k.keyers) == 1 && k.scheme == nil {
+		return k.keyers[0].key(experiment, u), nil, nil
+	}
+	units := u.identities()
+	keys := make([]string, 0, maxKeys)
+	for i := range units {
+		if i > 0 {
+			if err := units[i].fault(); err != nil {
+				return "", nil, fmt.Errorf("older identity %d of the unit: %w", i, err)
+			}
+		}
+		for _, keyer := range k.keyers {
+			key, err := k.key(keyer, experiment, &units[i])
+			switch {
+			case err != nil:
+				return "", nil, err
+			case slices.Contains(keys, key):
+				continue
+			case len(keys) == maxKeys:
+				return "", nil, fmt.Errorf("core: the unit has more than %d keys, from %d identities under %d secrets",
+					maxKeys, len(units), len(k.keyers))
+			}
+			keys = append(keys, key)
+		}
+	}
+	return keys[0], keys[1:], nil
+}
+
+func (k *keyring) key(keyer *keyer, experiment string, u *Unit) (string, error) {
+	switch {
+	case u.ext != nil && u.ext.raw != "":
+		return u.ext.raw, nil
+	case k.scheme == nil:
+		return keyer.key(experiment, u), nil
+	}
+	key, err := k.scheme.Key(keyer.secret, experiment, u.covered())
+	if err == nil && key == "" {
+		err = fmt.Errorf("core: %T made an empty key", k.scheme)
+	}
+	return key, err
+}
+
+// A keyer makes keys under one secret: hex of HMAC-SHA-256 (RFC 2104, FIPS
+// 198-1) over the encoding of appendUnit. States are pooled, since setting one
+// up costs as much as a key.
+type keyer struct {
+	secret []byte
+	pool   sync.Pool // of *keyState
+}
+
+type keyState struct {
+	mac hash.Hash
+	buf []byte
+	sum [sha256.Size]byte
+}
+
+func newKeyer(secret []byte) *keyer {
+	k := &keyer{secret: slices.Clone(secret)}
+	k.pool.New = func() any {
+		return &keyState{mac: hmac.New(sha256.New, k.secret), buf: make([]byte, 0, 256)}
+	}
+	return k
+}
+
+func (k *keyer) key(experiment string, u *Unit) string {
+	s := k.pool.Get().(*keyState)
+	s.buf = appendUnit(s.buf[:0], experiment, u)
+	s.mac.Reset()
+	s.mac.Write(s.buf)
+	s.mac.Sum(s.sum[:0])
+	var digits [keyDigits]byte
+	hex.Encode(digits[:], s.sum[:])
+	if cap(s.buf) > 4096 {
+		s.buf = nil // one large unit should not be kept for ever
+	}
+	k.pool.Put(s)
+	return string(digits[:])
+}
+
+// keyFormat is the first byte of what is hashed. It changes when the encoding
+// does, so that no key of one encoding is ever one of another.
+const keyFormat = 1
+
+// appendUnit appends the bytes that make the key of u in experiment: the format
+// byte, the full name, then the covered attributes sorted by name, each as
+// name, kind and value. Texts are preceded by their length as a uvarint, numbers
+// are eight bytes, big-endian, and booleans are one, so no two units have the same bytes and
+// the order in which attributes were given does not matter.
+func appendUnit(b []byte, experiment string, u *Unit) []byte {
+	b = append(b, keyFormat)
+	b = appendText(b, experiment)
+	var few [8]*Attr
+	attrs := few[:0]
+	for i := range u.n {
+		if a := u.attr(i); u.covers(a.Name) {
+			attrs = append(attrs, a)
+		}
+	}
+	slices.SortFunc(attrs, func(a, b *Attr) int { return strings.Compare(a.Name, b.Name) })
+	for _, a := range attrs {
+		b = appendText(b, a.Name)
+		b = append(b, byte(a.kind))
+		switch a.kind {
+		case KindString:
+			b = appendText(b, a.str)
+		case KindBool:
+			b = append(b, byte(a.num))
+		default:
+			b = binary.BigEndian.AppendUint64(b, a.num)
+		}
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
