@@ -1,0 +1,401 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Definition says what an experiment is: who takes part, what they see, and
+// who decides. S is the app's own type of a subject, such as *User or
+// *http.Request, R what a behaviour returns. [Define] checks it; it is copied,
+// so changing it afterwards changes nothing.
+type Definition[S, R any] struct {
+	// Name is the experiment's name without the client's prefix. With it, it
+	// matches ^[a-z][a-z0-9_./-]{0,99}$.
+	Name string
+
+	// Unit tells what an assignment sticks to. It is asked once per trial,
+	// with the subject as given, nil included. A panic is a unit fault.
+	Unit func(subject S) Unit
+
+	// Control is the original behaviour. Its Name is empty or "control".
+	Control Variant[S, R]
+
+	// Variants are the other behaviours. Their names match
+	// ^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$.
+	Variants []Variant[S, R]
+
+	// Exclusions keep units out of the experiment: the first that matches gives
+	// control, untracked. [Config.Exclusions] come before them. A rule that
+	// panics excludes.
+	Exclusions []Rule[S]
+
+	// Segments send units into a given variant, instead of the rollout: the
+	// first that matches counts. A segment that panics does not match.
+	Segments []Segment[S]
+
+	// Rollout decides whether the experiment runs and who gets what. nil is the
+	// client's, and if that is nil too, [Even].
+	Rollout Rollout
+
+	// Enabled is asked before the rollout and is the cheapest way out: false is
+	// Off. nil is true. A panic counts as an error of the rollout.
+	Enabled func(ctx context.Context) bool
+
+	// OnlyAssigned closes enrolment at every call site: a unit that has no
+	// stored assignment gets control, untracked.
+	OnlyAssigned bool
+
+	// StickyControl makes resolved controls final: no later ramp moves them.
+	StickyControl bool
+
+	// StickyExclusions stores what a rule excluded, so that the unit stays out
+	// when the rule no longer matches.
+	StickyExclusions bool
+
+	// StickyPolicy says whether a stored assignment wins over an exclusion that
+	// matches later. The zero value is StickyFirst: it does.
+	StickyPolicy StickyPolicy
+
+	// TransientControl does not store resolved controls, which keeps the store
+	// small and lets every ramp reach everybody, but censors the control group
+	// as soon as its members become excluded or change their key. It excludes
+	// StickyControl.
+	TransientControl bool
+
+	// Retired names variants that the experiment once had. Their stored
+	// assignments count as absent and are replaced. Without it, an assignment
+	// to an unknown variant is left alone, since a newer process may know it.
+	Retired []string
+
+	// Around wraps the behaviours; see [Around]. [Config.Around] comes first.
+	Around []Around
+
+	// About says for people why the experiment exists, Ends when it should be
+	// over. Neither is part of any decision.
+	About About
+	Ends  time.Time
+}
+
+// A Variant is one behaviour: a constant Value, or a function. Run wins if both
+// are set.
+type Variant[S, R any] struct {
+	Name  string
+	Value R
+
+	// Run gets the ctx of the call, and the subject as given, nil included. An
+	// error or a panic is the app's and reaches the caller.
+	Run func(ctx context.Context, subject S) (R, error)
+}
+
+// A Rule matches the subjects for which If returns true. Name is for people, in
+// [Assignment.Rule] and logs; unnamed rules are called by their place, such as
+// "exclusion 1".
+type Rule[S any] struct {
+	Name string
+	If   func(ctx context.Context, subject S) bool
+}
+
+// A Segment is a [Rule] that sends those who match into one variant. Control is
+// a legal target.
+type Segment[S any] struct {
+	Name string
+	If   func(ctx context.Context, subject S) bool
+	Into string
+}
+
+// About describes an experiment for people.
+type About struct {
+	Hypothesis, Metric, Target, Owner, URL string
+}
+
+// A StickyPolicy says which wins: a stored assignment, or an exclusion that
+// matches later.
+type StickyPolicy uint8
+
+const (
+	// StickyFirst: the stored assignment. Who is in an experiment stays in it.
+	StickyFirst StickyPolicy = iota
+	// ExclusionFirst: the exclusion. The stored assignment stays where it is
+	// and counts again when the rule no longer matches.
+	ExclusionFirst
+)
+
+// An Experiment runs one definition on one client. It is safe for many
+// goroutines. Make it with [Define], once, or with [Inline] at its only call
+// site.
+type Experiment[S, R any] struct {
+	*spec
+	def Definition[S, R]
+}
+
+// A spec is what the client knows of an experiment, whatever its types.
+type spec struct {
+	client   *Client
+	name     string
+	variants []string // control first
+	targets  []string // of the segments
+	retired  []string
+	rollout  Rollout
+	provider string // the rollout's name, for errors
+	enabled  func(context.Context) bool
+	around   []Around
+	about    About
+	ends     time.Time
+	inline   bool
+	fault    error // of an inline definition: serve control
+	logs     *limiter
+}
+
+// Define checks a definition and registers it on the client. All faults are
+// joined in one error, and then the experiment is nil. A name can be defined
+// once per client.
+func Define[S, R any](c *Client, def Definition[S, R]) (*Experiment[S, R], error) {
+	if c == nil {
+		return nil, fmt.Errorf("core: experiment %q: the client is nil", def.Name)
+	}
+	e := build(c, def)
+	faults := e.check()
+	if len(faults) == 0 {
+		faults = e.checkRollout()
+	}
+	if err := e.joined(faults); err != nil {
+		return nil, err
+	}
+	if err := c.register(e.spec); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// MustDefine is [Define] for package variables and main: it panics on an error.
+func MustDefine[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
+	e, err := Define(c, def)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// build makes an experiment of a definition, unchecked.
+func build[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
+	s := &spec{
+		client: c, name: c.fullName(def.Name), rollout: def.Rollout, enabled: def.Enabled,
+		retired: slices.Clone(def.Retired), about: def.About, ends: def.Ends,
+	}
+	s.logs = c.limiterOf(s.name)
+	if s.rollout == nil {
+		s.rollout = c.cfg.Rollout
+	}
+	if s.rollout == nil {
+		s.rollout = Even
+	}
+	s.provider = providerName(s.rollout)
+	s.variants = append(make([]string, 0, 1+len(def.Variants)), Control)
+	def.Variants = slices.Clone(def.Variants)
+	for _, v := range def.Variants {
+		s.variants = append(s.variants, v.Name)
+	}
+	def.Exclusions = slices.Clone(def.Exclusions)
+	for i := range def.Exclusions {
+		def.Exclusions[i].Name = ruleName("exclusion", def.Exclusions[i].Name, i)
+	}
+	def.Segments = slices.Clone(def.Segments)
+	for i := range def.Segments {
+		def.Segments[i].Name = ruleName("segment", def.Segments[i].Name, i)
+		s.targets = append(s.targets, def.Segments[i].Into)
+	}
+	s.around = slices.Concat(c.cfg.Around, def.Around)
+	return &Experiment[S, R]{spec: s, def: def}
+}
+
+func ruleName(what, name string, i int) string {
+	if name != "" {
+		return name
+	}
+	return fmt.Sprintf("%s %d", what, i+1)
+}
+
+// check returns the faults of the definition, all but those of the rollout.
+func (e *Experiment[S, R]) check() []error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	def, s := &e.def, e.spec
+	switch {
+	case def.Name == "":
+		fault("the name is missing")
+	case !legalName(s.name):
+		fault("the full name %q is not allowed: 1 to 100 of a-z, 0-9 and _ . / -, beginning with a letter", s.name)
+	}
+	if def.Unit == nil {
+		fault("Unit is missing: without it nobody knows what an assignment sticks to")
+	}
+	if def.Control.Name != "" && def.Control.Name != Control {
+		fault("control is called %q; leave its name empty", def.Control.Name)
+	}
+	for i, name := range s.variants[1:] {
+		switch {
+		case name == Control:
+			fault("variant %d is called control, which is the name of Control", i+1)
+		case !legalVariant(name):
+			fault("the variant name %q is not allowed: 1 to 100 of A-Z, a-z, 0-9, space and _ . -, beginning with a letter or digit", name)
+		case slices.Contains(s.variants[:i+1], name):
+			fault("there are two variants called %q", name)
+		}
+	}
+	for _, r := range def.Exclusions {
+		if r.If == nil {
+			fault("%q has no If", r.Name)
+		}
+	}
+	for _, g := range def.Segments {
+		if g.If == nil {
+			fault("%q has no If", g.Name)
+		}
+		if !s.has(g.Into) {
+			fault("%q sends into %q; the variants are %q", g.Name, g.Into, s.variants)
+		}
+	}
+	for _, name := range s.retired {
+		switch {
+		case s.has(name):
+			fault("%q is retired and defined", name)
+		case !legalVariant(name):
+			fault("the retired name %q is no variant name", name)
+		}
+	}
+	if slices.ContainsFunc(def.Around, func(a Around) bool { return a == nil }) {
+		fault("an Around is nil")
+	}
+	if def.StickyControl && def.TransientControl {
+		fault("StickyControl keeps controls for good and TransientControl does not keep them: choose one")
+	}
+	if def.StickyPolicy > ExclusionFirst {
+		fault("StickyPolicy(%d) is unknown", def.StickyPolicy)
+	}
+	return faults
+}
+
+// checkRollout returns what the rollout has against the experiment.
+func (s *spec) checkRollout() (faults []error) {
+	defer func() {
+		if p := recover(); p != nil {
+			faults = append(faults, fmt.Errorf("%s: panic: %v", s.provider, p))
+		}
+	}()
+	if d, ok := s.rollout.(Describer); ok && d.Describe().NeedsStore && s.client.cfg.Store == nil {
+		faults = append(faults, fmt.Errorf("%s draws at random, and the client has no Store to keep what it drew", s.provider))
+	}
+	if v, ok := s.rollout.(Validator); ok {
+		if err := v.Validate(s.name, slices.Clone(s.variants)); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return faults
+}
+
+// joined returns the faults as one error that names the experiment.
+func (s *spec) joined(faults []error) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("core: experiment %q: %w", s.name, errors.Join(faults...))
+}
+
+// Name returns the full name, prefix included.
+func (s *spec) Name() string { return s.name }
+
+// Variants returns the names of all behaviours, control first.
+func (s *spec) Variants() []string { return slices.Clone(s.variants) }
+
+func (s *spec) has(variant string) bool { return slices.Contains(s.variants, variant) }
+
+// legalName reports whether a full name matches ^[a-z][a-z0-9_./-]{0,99}$.
+func legalName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '_' || c == '.' || c == '/' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return 1 <= len(name) && len(name) <= 100
+}
+
+// legalVariant reports whether name matches ^[A-Za-z0-9][A-Za-z0-9_. -]{0,99}$.
+func legalVariant(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case i > 0 && (c == '_' || c == '.' || c == ' ' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return 1 <= len(name) && len(name) <= 100
+}
+
+// Run assigns the subject's unit, sends the assignment event, publishes, and
+// runs the behaviour of the variant. The error is the behaviour's alone.
+func (e *Experiment[S, R]) Run(ctx context.Context, subject S) (R, error) {
+	t := Trial[S, R]{exp: e, subject: subject}
+	return t.Run(ctx)
+}
+
+// Assign returns what the subject's unit gets, and stores it. No event is sent
+// and no behaviour runs.
+func (e *Experiment[S, R]) Assign(ctx context.Context, subject S) Assignment {
+	t := Trial[S, R]{exp: e, subject: subject}
+	return t.Assign(ctx)
+}
+
+// Publish is Run without the behaviour: for experiments that the client side
+// shows.
+func (e *Experiment[S, R]) Publish(ctx context.Context, subject S) Assignment {
+	t := Trial[S, R]{exp: e, subject: subject}
+	return t.Publish(ctx)
+}
+
+// Track sends an event of the app's own for the subject's unit, which is
+// assigned if it was not. See [Trial.Track].
+func (e *Experiment[S, R]) Track(ctx context.Context, subject S, ev Event) error {
+	t := Trial[S, R]{exp: e, subject: subject}
+	return t.Track(ctx, ev)
+}
+
+// For returns a trial: the subject's encounter with the experiment, for what
+// one call site wants to be different.
+func (e *Experiment[S, R]) For(subject S) *Trial[S, R] {
+	return &Trial[S, R]{exp: e, subject: subject}
+}
+
+// Forget deletes the assignment of the subject's unit under all its keys: for
+// erasure, or as the way out of a manual assignment. A claim under way in that
+// moment can undo it. It is an error if the store fails, or if the subject has
+// no key: an anonymous visitor, a unit fault.
+func (e *Experiment[S, R]) Forget(ctx context.Context, subject S) error {
+	if e.fault != nil {
+		return e.fault
+	}
+	who, err := e.identify(ctx, subject)
+	switch {
+	case err != nil:
+		return fmt.Errorf("core: experiment %s: %w", e.name, err)
+	case who.key == "":
+		return fmt.Errorf("core: experiment %s: nobody to forget: the visitor is anonymous", e.name)
+	}
+	return e.forget(ctx, append([]string{who.key}, who.older...))
+}
+
+// Clear deletes all assignments of the experiment. It is for the end of an
+// experiment: units that come again are assigned anew.
+func (e *Experiment[S, R]) Clear(ctx context.Context) error {
+	if e.fault != nil {
+		return e.fault
+	}
+	return e.clear(ctx)
+}

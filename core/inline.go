@@ -1,0 +1,98 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Inline returns an experiment that is defined at its only call site, for
+// something small or short-lived. Variants, segment targets, retired names and
+// the rollout are kept by name at first use, and later calls must bring the
+// same; behaviours and rules are each call's own closures.
+//
+// A definition that is invalid, that differs from the first, that is defined
+// elsewhere too, or that [Config.StrictRegistration] forbids, serves control:
+// source error, with the fault in [Assignment.Err] and in the log. c must not
+// be nil.
+func Inline[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
+	e := build(c, def)
+	e.inline = true
+	faults := e.check()
+	if c.cfg.StrictRegistration {
+		faults = append(faults, errors.New("it is defined inline, which StrictRegistration forbids"))
+	}
+	if len(faults) == 0 {
+		faults = c.adopt(e.spec)
+	}
+	e.fault = e.joined(faults)
+	return e
+}
+
+// adopt keeps s as the first of its name, or returns how it differs from that.
+func (c *Client) adopt(s *spec) []error {
+	first := c.lookup(s.name)
+	if first == nil {
+		if faults := s.checkRollout(); len(faults) > 0 {
+			return faults
+		}
+		c.mu.Lock()
+		if first = c.experiments[s.name]; first == nil {
+			c.experiments[s.name] = s
+		}
+		c.mu.Unlock()
+		if first == nil {
+			return nil
+		}
+	}
+	if !first.inline {
+		return []error{errors.New("it is defined inline, and by Define too")}
+	}
+	var faults []error
+	differs := func(what string, kept, now any) {
+		faults = append(faults, fmt.Errorf("it is defined inline with %s %q, and was first with %q", what, now, kept))
+	}
+	if !slices.Equal(first.variants, s.variants) {
+		differs("variants", first.variants, s.variants)
+	}
+	if !slices.Equal(first.targets, s.targets) {
+		differs("segments into", first.targets, s.targets)
+	}
+	if !slices.Equal(first.retired, s.retired) {
+		differs("retired names", first.retired, s.retired)
+	}
+	if !sameRollout(first.rollout, s.rollout) {
+		differs("rollout", describe(first.rollout), describe(s.rollout))
+	}
+	s.rollout = first.rollout
+	return faults
+}
+
+// sameRollout reports whether two rollouts decide alike as far as can be told:
+// they are the same value, the same function, or of one type with equal
+// descriptions.
+func sameRollout(a, b Rollout) bool {
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	switch {
+	case va.Type() != vb.Type():
+		return false
+	case va.Kind() == reflect.Func:
+		return va.Pointer() == vb.Pointer()
+	case va.Comparable() && a == b:
+		return true
+	}
+	da, ok := a.(Describer)
+	if !ok {
+		return false
+	}
+	ta, tb := da.Describe(), b.(Describer).Describe()
+	return ta.Name == tb.Name && ta.Detail != "" && ta.Detail == tb.Detail && ta.NeedsStore == tb.NeedsStore
+}
+
+func describe(r Rollout) string {
+	if d, ok := r.(Describer); ok && d.Describe().Detail != "" {
+		return d.Describe().Detail
+	}
+	return fmt.Sprintf("%T", r)
+}

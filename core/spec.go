@@ -1,0 +1,269 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// An identity is what a subject is to an experiment: its keys, newest first,
+// and what it shares. The zero identity is an anonymous visitor.
+type identity struct {
+	key    string
+	older  []string
+	traits []Attr
+}
+
+// oldest returns the key that the rollout decides by, so that nothing is drawn
+// again when a unit migrates.
+func (w *identity) oldest() string {
+	if n := len(w.older); n > 0 {
+		return w.older[n-1]
+	}
+	return w.key
+}
+
+// under returns the part of the rollout's key that an open control keeps.
+func under(key string) string { return key[:min(len(key), underDigits)] }
+
+// identify asks the definition for the subject's unit. An error is a fault of
+// the unit.
+func (e *Experiment[S, R]) identify(ctx context.Context, subject S) (who identity, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.panicked(ctx, "unit", "", p)
+			who, err = identity{}, fmt.Errorf("core: experiment %s: Unit panicked: %v", e.name, p)
+		}
+	}()
+	u := e.def.Unit(subject)
+	return e.client.identify(e.name, &u)
+}
+
+func (c *Client) identify(experiment string, u *Unit) (identity, error) {
+	if u.anonymous() {
+		return identity{}, u.fault()
+	}
+	key, older, err := c.keys.keys(experiment, u)
+	if err != nil {
+		return identity{}, err
+	}
+	return identity{key: key, older: older, traits: u.traits()}, nil
+}
+
+// ask asks Enabled and the rollout, and returns a decision that holds: its
+// state is valid and its variant is one of the experiment's, Control where the
+// rollout named none.
+func (s *spec) ask(ctx context.Context, who identity) (d Decision, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(ctx, "rollout", "", p)
+			d, err = Decision{}, s.rolloutError(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	if s.enabled != nil && !s.enabled(ctx) {
+		return Decision{State: Off}, nil
+	}
+	r := Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants, Traits: who.traits}
+	if d, err = s.rollout.Resolve(ctx, r); err != nil {
+		return Decision{}, s.rolloutError(err)
+	}
+	if d, err = s.checked(d, r); err != nil {
+		return Decision{}, s.rolloutError(err)
+	}
+	return d, nil
+}
+
+// checked holds a decision against the rules of Rollout.
+func (s *spec) checked(d Decision, r Request) (Decision, error) {
+	switch {
+	case d.State > On:
+		return d, fmt.Errorf("invalid state %v", d.State)
+	case d.State == Off:
+		return Decision{State: Off, Reason: d.Reason}, nil
+	case d.State == On && (d.Outside || d.Choose != nil):
+		return d, errors.New("state on, which is one variant for everybody, yet the unit is outside or to be drawn")
+	case d.Outside:
+		d.Variant, d.Choose = Control, nil
+		return d, nil
+	case d.Choose != nil:
+		d.Variant = Control
+		return d, nil
+	}
+	if d.State == On && d.Variant == AnyVariant && len(s.variants) > 2 {
+		d.State = Conditional // without control, but with several variants
+	}
+	var err error
+	if d.Variant, err = s.named(d.Variant, r); err != nil {
+		return d, err
+	}
+	if d.State == On && d.Variant == Control {
+		return d, errors.New("state on, which is a variant other than control, with control")
+	}
+	return d, nil
+}
+
+// named returns the variant that a rollout means by a name.
+func (s *spec) named(name string, r Request) (string, error) {
+	switch {
+	case name == "":
+		return Control, nil
+	case name == AnyVariant:
+		if name = spread(r); name == "" {
+			return "", fmt.Errorf("the unit is selected: %w: the experiment has none but control", ErrUnknownVariant)
+		}
+	case !s.has(name):
+		return "", fmt.Errorf("%w %q; the variants are %q", ErrUnknownVariant, name, s.variants)
+	}
+	return name, nil
+}
+
+// choose draws a variant.
+func (s *spec) choose(ctx context.Context, d Decision, who identity) (variant string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(ctx, "rollout", "", p)
+			variant, err = "", s.rolloutError(fmt.Errorf("panic: %v", p))
+		}
+	}()
+	if variant, err = d.Choose(ctx); err == nil {
+		variant, err = s.named(variant, Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants})
+	}
+	if err != nil {
+		return "", s.rolloutError(err)
+	}
+	return variant, nil
+}
+
+func (s *spec) rolloutError(err error) error {
+	if re, ok := err.(*RolloutError); ok {
+		return re
+	}
+	return &RolloutError{Provider: s.provider, Experiment: s.name, Err: err}
+}
+
+// providerName returns what errors call a rollout.
+func providerName(r Rollout) (name string) {
+	name = fmt.Sprintf("%T", r)
+	defer func() { _ = recover() }() // a Describe that panics leaves the type
+	if d, ok := r.(Describer); ok {
+		if n := d.Describe().Name; n != "" {
+			return n
+		}
+	}
+	return name
+}
+
+// load reads what stands for the unit of a, and drops from its migration keys
+// those that hold another variant.
+func (s *spec) load(ctx context.Context, a *Assignment) (stands Entry, found bool, err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return Entry{}, false, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			stands, found, err = Entry{}, false, s.degraded(ctx, a, "load", s.storePanic(ctx, p))
+		}
+	}()
+	stands, others, found, err := store.Load(ctx, s.name, a.Key, a.MigrationKeys)
+	if err == nil && found && stands.Variant == "" {
+		err = errors.New("the store returned an entry without a variant")
+	}
+	if err != nil {
+		return Entry{}, false, s.degraded(ctx, a, "load", err)
+	}
+	if len(others) > 0 {
+		s.client.stats.conflicts.Add(uint64(len(others)))
+		a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(key string) bool {
+			return slices.Contains(others, key)
+		})
+	}
+	return stands, found, nil
+}
+
+// claim stores next in the place of old and returns what stands.
+func (s *spec) claim(ctx context.Context, a *Assignment, old, next Entry) (stands Entry, err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return next, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			stands, err = Entry{}, s.degraded(ctx, a, "claim", s.storePanic(ctx, p))
+		}
+	}()
+	if stands, err = store.Claim(ctx, s.name, a.Key, old, next); err == nil && stands.Variant == "" {
+		err = errors.New("the store returned an entry without a variant")
+	}
+	if err != nil {
+		return Entry{}, s.degraded(ctx, a, "claim", err)
+	}
+	return stands, nil
+}
+
+// save overwrites what stands.
+func (s *spec) save(ctx context.Context, a *Assignment, e Entry) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.degraded(ctx, a, "save", s.storePanic(ctx, p))
+		}
+	}()
+	if err := store.Save(ctx, s.name, a.Key, e); err != nil {
+		_ = s.degraded(ctx, a, "save", err)
+	}
+}
+
+// forget deletes entries, for an operator: errors are returned.
+func (s *spec) forget(ctx context.Context, keys []string) (err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.storePanic(ctx, p)
+		}
+	}()
+	if err := store.Delete(ctx, s.name, keys...); err != nil {
+		return fmt.Errorf("core: experiment %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// clear deletes all entries.
+func (s *spec) clear(ctx context.Context) (err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.storePanic(ctx, p)
+		}
+	}()
+	if err := store.Clear(ctx, s.name); err != nil {
+		return fmt.Errorf("core: experiment %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *spec) storePanic(ctx context.Context, p any) error {
+	s.panicked(ctx, "store", "", p)
+	return fmt.Errorf("core: experiment %s: the store panicked: %v", s.name, p)
+}
+
+// optedOut asks Config.OptOut. A panic is taken for a yes.
+func (s *spec) optedOut(ctx context.Context, subject any) (out bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(ctx, "opt-out", "", p)
+			out = true
+		}
+	}()
+	return s.client.cfg.OptOut(ctx, subject)
+}

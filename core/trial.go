@@ -1,0 +1,219 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// A Trial is one subject's encounter with an experiment, from
+// [Experiment.For]. It resolves once, at the first Run, Assign, Publish, Track
+// or Signature, and all of them agree on what it resolved to. It is for one
+// goroutine.
+type Trial[S, R any] struct {
+	exp       *Experiment[S, R]
+	subject   S
+	overrides []override[S, R]
+	trial
+}
+
+// An Override is a behaviour for one call site.
+type Override[S, R any] = func(ctx context.Context, subject S) (R, error)
+
+type override[S, R any] struct {
+	variant string
+	run     Override[S, R]
+}
+
+// A trial is the part of a Trial that does not depend on its types.
+type trial struct {
+	a            Assignment
+	manual       string // AssignTo
+	misuse       error  // the call site named an unknown variant
+	onlyAssigned bool
+	excluded     bool
+	resolved     bool
+	published    bool
+	ruled        bool   // the exclusions were asked
+	rule         string // the one that fired, "" for none
+	rulePanicked bool
+	ramped       bool // an open control was moved, or tried to be
+}
+
+// Exclude keeps the unit out, as an exclusion rule would: control, untracked.
+// A stored assignment is served all the same unless the definition says
+// [ExclusionFirst], but no event leaves. After the trial resolved, Exclude only
+// stops its events.
+func (t *Trial[S, R]) Exclude() *Trial[S, R] {
+	t.excluded = true
+	t.a.Tracked = false
+	return t
+}
+
+// AssignTo gives the unit a variant, whatever the rules and the rollout say,
+// and keeps it for good: a segment is mostly the better way. It does nothing
+// while the experiment is off or its rollout fails. A variant that the
+// experiment does not have is skipped, and [Assignment.Err] wraps
+// [ErrUnknownVariant].
+func (t *Trial[S, R]) AssignTo(variant string) *Trial[S, R] {
+	if t.open("AssignTo") && t.known("AssignTo", variant) {
+		t.manual = variant
+	}
+	return t
+}
+
+// OnlyAssigned closes enrolment at this call site: a unit that has no stored
+// assignment gets control, untracked.
+func (t *Trial[S, R]) OnlyAssigned() *Trial[S, R] {
+	if t.open("OnlyAssigned") {
+		t.onlyAssigned = true
+	}
+	return t
+}
+
+// Override replaces a variant's behaviour at this call site. A call site cannot
+// add variants: an unknown name is skipped, and [Assignment.Err] wraps
+// [ErrUnknownVariant]. A nil fn restores the definition's own.
+func (t *Trial[S, R]) Override(variant string, fn Override[S, R]) *Trial[S, R] {
+	if t.open("Override") && t.known("Override", variant) {
+		t.overrides = append(t.overrides, override[S, R]{variant, fn})
+	}
+	return t
+}
+
+// open reports whether the trial can still be changed.
+func (t *Trial[S, R]) open(method string) bool {
+	if t.resolved {
+		t.exp.logs.log(context.Background(), t.exp.client.log, slog.LevelWarn, logMisuse,
+			"experiment: a call on a trial that was resolved changes nothing",
+			slog.String("experiment", t.exp.name), slog.String("call", method))
+	}
+	return !t.resolved
+}
+
+func (t *Trial[S, R]) known(method, variant string) bool {
+	if t.exp.has(variant) {
+		return true
+	}
+	t.misuse = errors.Join(t.misuse, fmt.Errorf("core: experiment %s: %s(%q): %w; the variants are %q",
+		t.exp.name, method, variant, ErrUnknownVariant, t.exp.variants))
+	t.exp.logs.log(context.Background(), t.exp.client.log, slog.LevelWarn, logMisuse,
+		"experiment: a call site names an unknown variant", slog.String("experiment", t.exp.name),
+		slog.String("call", method), slog.String("variant", variant))
+	return false
+}
+
+// Assign returns what the unit gets, and stores it. No event is sent and no
+// behaviour runs.
+func (t *Trial[S, R]) Assign(ctx context.Context) Assignment {
+	t.resolve(ctx)
+	return t.a
+}
+
+// Publish assigns, sends the assignment event and publishes the signature, each
+// once per trial. No behaviour runs.
+func (t *Trial[S, R]) Publish(ctx context.Context) Assignment {
+	t.resolve(ctx)
+	t.publish(ctx)
+	return t.a
+}
+
+// Signature returns what may be told of the assignment outside the process.
+func (t *Trial[S, R]) Signature(ctx context.Context) Signature {
+	t.resolve(ctx)
+	return t.a.Signature()
+}
+
+// Track sends an event of the app's own. Action is needed; Value, Label,
+// Property, Fields, Time and ID are taken as given, and the rest is filled in.
+// For an untracked trial it does nothing and returns nil. An error is the
+// tracker's, or says that the event has no action or the reserved one.
+func (t *Trial[S, R]) Track(ctx context.Context, ev Event) error {
+	t.resolve(ctx)
+	if err := checkAction(t.exp.name, ev.Action); err != nil {
+		return err
+	}
+	if !t.a.Tracked {
+		return nil
+	}
+	return t.exp.emit(ctx, &t.a, ev)
+}
+
+// Run assigns, sends the assignment event, publishes, and runs the behaviour of
+// the variant. The event is sent once per trial, the behaviour runs at each
+// call. The error is the behaviour's alone.
+func (t *Trial[S, R]) Run(ctx context.Context) (R, error) {
+	e := t.exp
+	if !t.resolved && e.nestedIn(ctx) {
+		t.a = Assignment{Experiment: e.name, Variant: Control, Source: SourceError, Err: ErrNested}
+		t.resolved = true
+	}
+	t.resolve(ctx)
+	t.publish(ctx)
+	value, run := t.behaviour()
+	if len(e.around) == 0 || !t.a.takesPart() {
+		if run == nil {
+			return value, nil
+		}
+		return run(e.entered(ctx), t.subject)
+	}
+	c := chain{spec: e.spec, a: t.a, run: func(ctx context.Context) (err error) {
+		if run != nil {
+			value, err = run(e.entered(ctx), t.subject)
+		}
+		return err
+	}}
+	_ = c.wrap(ctx, 0)
+	if !c.ended {
+		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", e.name, t.a.Variant)
+	}
+	return value, c.err
+}
+
+// behaviour returns what the variant does: a value, or a function unless nil.
+func (t *Trial[S, R]) behaviour() (value R, run Override[S, R]) {
+	def := &t.exp.def
+	value, run = def.Control.Value, def.Control.Run
+	for i := range def.Variants {
+		if v := &def.Variants[i]; v.Name == t.a.Variant {
+			value, run = v.Value, v.Run
+		}
+	}
+	own := run
+	for _, o := range t.overrides {
+		if o.variant == t.a.Variant {
+			if run = o.run; run == nil {
+				run = own
+			}
+		}
+	}
+	return value, run
+}
+
+// resolve decides, once.
+func (t *Trial[S, R]) resolve(ctx context.Context) {
+	if t.resolved {
+		return
+	}
+	t.resolved = true
+	t.a = Assignment{Experiment: t.exp.name, Variant: Control, Err: t.misuse}
+	t.decide(ctx)
+	if t.excluded {
+		t.a.Tracked = false
+	}
+}
+
+// publish sends the assignment event and tells the client layer, once.
+func (t *Trial[S, R]) publish(ctx context.Context) {
+	if t.published {
+		return
+	}
+	t.published = true
+	if t.a.Tracked {
+		_ = t.exp.emit(ctx, &t.a, Event{Action: ActionAssignment})
+	}
+	if t.a.takesPart() || t.a.Excluded {
+		t.exp.publish(ctx, &t.a)
+	}
+}
