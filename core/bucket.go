@@ -1,0 +1,119 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
+
+// A Point is a place on the line from 0 to 1, in units of 2^-64. Points made by
+// [Points] are spread uniformly.
+type Point uint64
+
+// Scale returns the point's place on a line of length n, rounded down: n*p/2^64,
+// less than n unless n is 0. Of n equal parts of the line it is the one that p
+// falls into. A share of c out of n holds p if p.Scale(n) < c, which for c = 0
+// no point fulfils and for c = n every one; it depends on the ratio c/n only.
+func (p Point) Scale(n uint64) uint64 {
+	hi, _ := bits.Mul64(uint64(p), n)
+	return hi
+}
+
+// Points returns four independent points for one unit in one experiment. Other
+// salts, experiments or keys give independent points too. Rollouts that split
+// units by themselves should use it with a salt of their own; the empty salt is
+// fine. Many goroutines may call it.
+//
+// The points are the first four 8-byte words, big-endian, of the SHA-256 of
+// salt, experiment and key, each preceded by its length in bytes as a uvarint
+// (one byte up to 127). So for the salt "any", experiment "pill_color" and key
+// "k1", they are the first 64 hex digits, 16 each, of
+//
+//	printf '\003any\012pill_color\002k1' | sha256sum
+func Points(salt, experiment, key string) [4]Point {
+	var few [256]byte // on the stack, and enough for any ordinary name and key
+	b := appendText(few[:0], salt)
+	b = appendText(b, experiment)
+	b = appendText(b, key)
+	sum := sha256.Sum256(b)
+	var points [4]Point
+	for i := range points {
+		points[i] = Point(binary.BigEndian.Uint64(sum[8*i:]))
+	}
+	return points
+}
+
+// The salts of this package. Changing one gives every unit that no store keeps
+// another variant.
+const (
+	saltWeights = "weights" // shared with providers/percent, see Even
+	saltAny     = "any"
+)
+
+// Even is the default rollout: it splits units equally over all behaviours,
+// control included. It orders variants by name, so that reordering a definition
+// moves nobody. An experiment with control alone is Off.
+//
+// Even cuts the line where providers/percent cuts it for equal weights, so that
+// writing the default out as weights, in order to change them later, moves
+// nobody either.
+var Even Rollout = even{}
+
+type even struct{}
+
+// Resolve splits by r.Key. It returns no error.
+func (even) Resolve(_ context.Context, r Request) (Decision, error) {
+	var few [8]string
+	others := otherVariants(few[:0], r.Variants)
+	if len(others) == 0 {
+		return Decision{State: Off}, nil
+	}
+	d := Decision{State: Conditional, Variant: Control}
+	n := uint64(len(others))
+	p := Points(saltWeights, r.Experiment, r.Key)
+	part := p[0].Scale(n + 1)
+	switch {
+	case n == 2 && part == 0: // from the two ends, control in the middle
+		d.Variant = others[0]
+	case n == 2 && part == 2:
+		d.Variant = others[1]
+	case n != 2 && part < n:
+		d.Variant = others[p[1].Scale(n)]
+	}
+	return d, nil
+}
+
+// Describe says that weights are fixed.
+func (even) Describe() Description {
+	return Description{
+		Name:         "even",
+		Detail:       "equal shares, control included",
+		Capabilities: []Capability{NamesVariants, Deterministic},
+	}
+}
+
+// spread returns the variant of a unit that is selected by a flag that names
+// none: one of r.Variants other than control, evenly by key and ordered by
+// name. "" if there is none.
+func spread(r Request) string {
+	var few [8]string
+	others := otherVariants(few[:0], r.Variants)
+	if len(others) == 0 {
+		return ""
+	}
+	p := Points(saltAny, r.Experiment, r.Key)
+	return others[p[0].Scale(uint64(len(others)))]
+}
+
+// otherVariants appends the names other than control to buf, sorted.
+func otherVariants(buf, variants []string) []string {
+	for _, v := range variants {
+		if v != Control {
+			buf = append(buf, v)
+		}
+	}
+	slices.Sort(buf)
+	return buf
+}
