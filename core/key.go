@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -134,21 +133,30 @@ const keyFormat = 1
 
 // appendUnit appends the bytes that make the key of u in experiment: the format
 // byte, the full name, then the covered attributes sorted by name, each as
-// name, kind and value. Texts are preceded by their length as a uvarint, numbers
-// are eight bytes, big-endian, and booleans are one, so no two units have the same bytes and
-// the order in which attributes were given does not matter.
+// name, kind and value. Texts are preceded by their length as a uvarint,
+// numbers are eight bytes, big-endian, and booleans are one. So no two units
+// have the same bytes, and the order in which attributes were given does not
+// matter.
 func appendUnit(b []byte, experiment string, u *Unit) []byte {
 	b = append(b, keyFormat)
 	b = appendText(b, experiment)
-	var few [8]*Attr
-	attrs := few[:0]
-	for i := range u.n {
-		if a := u.attr(i); u.covers(a.Name) {
-			attrs = append(attrs, a)
+	var order [maxAttrs]uint8 // a fault of the unit if there are more
+	n := 0
+	for i := range min(u.n, maxAttrs) {
+		name := u.attr(i).Name
+		if !u.covers(name) {
+			continue
 		}
+		// Insertion sort: units have one or two attributes, and none escapes.
+		j := n
+		for ; j > 0 && u.attr(int(order[j-1])).Name > name; j-- {
+			order[j] = order[j-1]
+		}
+		order[j] = uint8(i)
+		n++
 	}
-	slices.SortFunc(attrs, func(a, b *Attr) int { return strings.Compare(a.Name, b.Name) })
-	for _, a := range attrs {
+	for _, i := range order[:n] {
+		a := u.attr(int(i))
 		b = appendText(b, a.Name)
 		b = append(b, byte(a.kind))
 		switch a.kind {

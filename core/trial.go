@@ -158,15 +158,20 @@ func (t *Trial[S, R]) Run(ctx context.Context) (R, error) {
 		}
 		return run(e.entered(ctx), t.subject)
 	}
-	c := chain{spec: e.spec, a: t.a, run: func(ctx context.Context) (err error) {
+	return e.wrapped(ctx, t.a, t.subject, value, run)
+}
+
+// wrapped runs a behaviour inside the Arounds.
+func (e *Experiment[S, R]) wrapped(ctx context.Context, a Assignment, subject S, value R, run Override[S, R]) (R, error) {
+	c := chain{spec: e.spec, a: a, run: func(ctx context.Context) (err error) {
 		if run != nil {
-			value, err = run(e.entered(ctx), t.subject)
+			value, err = run(e.entered(ctx), subject)
 		}
 		return err
 	}}
 	_ = c.wrap(ctx, 0)
 	if !c.ended {
-		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", e.name, t.a.Variant)
+		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", e.name, a.Variant)
 	}
 	return value, c.err
 }
