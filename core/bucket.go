@@ -2,8 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -26,21 +24,18 @@ func (p Point) Scale(n uint64) uint64 {
 // units by themselves should use it with a salt of their own; the empty salt is
 // fine. Many goroutines may call it.
 //
-// The points are the first four 8-byte words, big-endian, of the SHA-256 of
-// salt, experiment and key, each preceded by its length in bytes as a uvarint
-// (one byte up to 127). So for the salt "any", experiment "pill_color" and key
-// "k1", they are the first 64 hex digits, 16 each, of
+// The points are the first four outputs of SplitMix64 seeded with the XXH64
+// hash of salt, experiment and key, each preceded by its length in bytes as a
+// uvarint (one byte up to 127). So for the salt "any", experiment "pill_color"
+// and key "k1", the seed is what this prints:
 //
-//	printf '\003any\012pill_color\002k1' | sha256sum
+//	printf '\003any\012pill_color\002k1' | xxhsum -H1
 func Points(salt, experiment, key string) [4]Point {
 	var few [256]byte // on the stack, and enough for any ordinary name and key
-	b := appendText(few[:0], salt)
-	b = appendText(b, experiment)
-	b = appendText(b, key)
-	sum := sha256.Sum256(b)
+	seed := xxh64(appendText(appendText(appendText(few[:0], salt), experiment), key))
 	var points [4]Point
 	for i := range points {
-		points[i] = Point(binary.BigEndian.Uint64(sum[8*i:]))
+		points[i] = Point(splitMix64(seed, uint64(i)))
 	}
 	return points
 }

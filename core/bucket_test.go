@@ -32,9 +32,10 @@ func behaviours(n int) []string {
 	return names
 }
 
-func TestPointsAreWhatSHA256Says(t *testing.T) {
-	// printf '\003any\012pill_color\002k1' | sha256sum
-	require.Equal(t, [4]Point{0x1823c6561b1a3c8f, 0x9ffe2533d30297a7, 0xe53b6675fed37e1f, 0x5fbc5b896b8bf269}, Points("any", "pill_color", "k1"))
+func TestPointsAreWhatTheCommentSays(t *testing.T) {
+	// printf '\003any\012pill_color\002k1' | xxhsum -H1
+	require.Equal(t, uint64(0x15d6afb5d04b6bf4), xxh64([]byte("\003any\012pill_color\002k1")))
+	require.Equal(t, [4]Point{0x27fae0281b721ba, 0xca61f45361bd4338, 0xc0b763f03b8cd984, 0xac491c83f052e881}, Points("any", "pill_color", "k1"))
 }
 
 func TestPointsSeparateTheirParts(t *testing.T) {

@@ -202,7 +202,7 @@ func (t *Trial[S, R]) resolve(ctx context.Context) {
 		return
 	}
 	t.resolved = true
-	t.a = Assignment{Experiment: t.exp.name, Variant: Control, Err: t.misuse}
+	t.a.Experiment, t.a.Variant, t.a.Err = t.exp.name, Control, t.misuse
 	t.decide(ctx)
 	if t.excluded {
 		t.a.Tracked = false

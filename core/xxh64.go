@@ -1,0 +1,68 @@
+package core
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The primes of XXH64.
+const (
+	prime1 uint64 = 0x9E3779B185EBCA87
+	prime2 uint64 = 0xC2B2AE3D27D4EB4F
+	prime3 uint64 = 0x165667B19E3779F9
+	prime4 uint64 = 0x85EBCA77C2B2AE63
+	prime5 uint64 = 0x27D4EB2F165667C5
+)
+
+// xxh64 returns the XXH64 hash of b with seed 0, as its specification defines
+// it (Yann Collet, "xxHash fast digest algorithm", XXH64 algorithm
+// description). The standard library has no hash that is stable across
+// processes, uniform in all its bits, and cheap beside the key that is made
+// before it.
+func xxh64(b []byte) uint64 {
+	n := uint64(len(b))
+	h := prime5
+	if n >= 32 {
+		v1, v2, v3, v4 := prime1, prime2, uint64(0), uint64(0)
+		v1 += prime2 // wraps, which constants may not
+		v4 -= prime1
+		for ; len(b) >= 32; b = b[32:] {
+			v1 = xxhRound(v1, binary.LittleEndian.Uint64(b))
+			v2 = xxhRound(v2, binary.LittleEndian.Uint64(b[8:]))
+			v3 = xxhRound(v3, binary.LittleEndian.Uint64(b[16:]))
+			v4 = xxhRound(v4, binary.LittleEndian.Uint64(b[24:]))
+		}
+		h = bits.RotateLeft64(v1, 1) + bits.RotateLeft64(v2, 7) + bits.RotateLeft64(v3, 12) + bits.RotateLeft64(v4, 18)
+		for _, v := range [...]uint64{v1, v2, v3, v4} {
+			h = (h^xxhRound(0, v))*prime1 + prime4
+		}
+	}
+	h += n
+	for ; len(b) >= 8; b = b[8:] {
+		h = bits.RotateLeft64(h^xxhRound(0, binary.LittleEndian.Uint64(b)), 27)*prime1 + prime4
+	}
+	if len(b) >= 4 {
+		h = bits.RotateLeft64(h^uint64(binary.LittleEndian.Uint32(b))*prime1, 23)*prime2 + prime3
+		b = b[4:]
+	}
+	for _, c := range b {
+		h = bits.RotateLeft64(h^uint64(c)*prime5, 11) * prime1
+	}
+	h = (h ^ h>>33) * prime2
+	h = (h ^ h>>29) * prime3
+	return h ^ h>>32
+}
+
+func xxhRound(acc, lane uint64) uint64 {
+	return bits.RotateLeft64(acc+lane*prime2, 31) * prime1
+}
+
+// splitMix64 returns the i-th output, from 0, of the generator SplitMix64 with
+// the given seed (Steele, Lea and Flood, "Fast splittable pseudorandom number
+// generators", 2014).
+func splitMix64(seed, i uint64) uint64 {
+	z := seed + (i+1)*0x9E3779B97F4A7C15
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
