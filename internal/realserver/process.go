@@ -1,0 +1,99 @@
+package realserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Process is a server that a test started.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	err  error         // what Wait returned; read after done
+	stop sync.Once
+}
+
+// Start runs cmd. On Linux the process is killed when the test binary dies, be
+// it by Ctrl-C, so that nothing stays behind. The caller still calls Stop.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	dieWithParent(cmd)
+	started := make(chan error)
+	go func() {
+		// The kernel ties "die with the parent" to the thread that forked, so
+		// that thread has to live as long as the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = cmd.Wait()
+		}
+		close(p.done)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Pid returns the process id, for tests that pause or kill the server.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Signal sends sig: SIGSTOP, SIGCONT, SIGKILL.
+func (p *Process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// Exited returns a channel that is closed when the process has ended, by
+// itself or by Stop.
+func (p *Process) Exited() <-chan struct{} { return p.done }
+
+// Stop asks the process to end, paused or not, kills it if it is still there
+// five seconds later, and returns when it is gone. Stopping twice is harmless.
+func (p *Process) Stop() {
+	p.stop.Do(func() {
+		_ = p.Signal(syscall.SIGTERM)
+		_ = p.Signal(syscall.SIGCONT)
+		select {
+		case <-p.done:
+		case <-time.After(5 * time.Second):
+			_ = p.Signal(syscall.SIGKILL)
+		}
+	})
+	<-p.done
+}
+
+// WaitUntil calls ready every 50 ms until it returns nil, and returns nil. It
+// gives up with the last error when the process ends or after within.
+func (p *Process) WaitUntil(within time.Duration, ready func() error) error {
+	deadline := time.After(within)
+	for {
+		err := ready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s ended: %w", p.cmd.Path, errors.Join(p.err, err))
+		case <-deadline:
+			return fmt.Errorf("%s is not ready after %v: %w", p.cmd.Path, within, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// FreePort returns a TCP port that was free on 127.0.0.1 a moment ago. Another
+// process may take it before the server does; start again then.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

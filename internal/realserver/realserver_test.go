@@ -1,0 +1,88 @@
+package realserver
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// probe stands in for a test and keeps how it ended.
+type probe struct {
+	testing.TB
+	outcome string
+}
+
+func (p *probe) Helper()               {}
+func (p *probe) Skipf(string, ...any)  { p.outcome = "skipped"; runtime.Goexit() }
+func (p *probe) Fatalf(string, ...any) { p.outcome = "failed"; runtime.Goexit() }
+
+// printed returns what the package prints from now on, for the whole test.
+func printed(t *testing.T) *bytes.Buffer {
+	var b bytes.Buffer
+	out = &b
+	t.Cleanup(func() { out = os.Stdout })
+	return &b
+}
+
+func TestRan(t *testing.T) {
+	b := printed(t)
+	Ran("redis", "7.0.15", "127.0.0.1:7000")
+	require.Equal(t, "\nreal server: ran redis 7.0.15 at 127.0.0.1:7000\n", b.String())
+}
+
+func TestRequire(t *testing.T) {
+	missing := errors.New("no such\nprogram")
+	for _, c := range []struct {
+		name, real, ci string
+		err            error
+		want, line     string
+	}{
+		{"nobody asked", "", "", nil, "skipped", ""},
+		{"nobody asked, nor in CI", "", "true", missing, "skipped", ""},
+		{"asked and there", "1", "", nil, "ran", ""},
+		{"asked and missing", "1", "", missing, "skipped", "\nreal server: skipped redis: no such program\n"},
+		{"missing in CI", "1", "true", missing, "failed", ""},
+		{"missing and strict", "strict", "", missing, "failed", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := printed(t)
+			t.Setenv("ROLLOUTKIT_REAL", c.real)
+			t.Setenv("CI", c.ci)
+			p := &probe{TB: t}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				Require(p, "redis", c.err)
+				p.outcome = "ran"
+			}()
+			<-done
+			require.Equal(t, c.want, p.outcome)
+			require.Equal(t, c.line, b.String())
+		})
+	}
+}
+
+func TestProcess(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Skip("no program called sleep on this machine")
+	}
+	p, err := Start(exec.Command(sleep, "600"))
+	require.NoError(t, err)
+	require.NoError(t, p.WaitUntil(time.Second, func() error { return nil }))
+	require.NoError(t, p.Signal(syscall.SIGSTOP), "a paused process has to stop too")
+	p.Stop()
+	p.Stop()
+	require.ErrorContains(t, p.WaitUntil(time.Minute, func() error { return errors.New("silent") }), "ended")
+	require.Error(t, syscall.Kill(p.Pid(), 0), "the process is gone")
+
+	_, err = Start(exec.Command("/no/such/program"))
+	require.Error(t, err)
+}
