@@ -110,7 +110,7 @@ import (
 
 func main() {}
 `)
-	env := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off"}
+	env := []string{"GOFLAGS=-mod=mod", "GOPROXY=off", "GOSUMDB=off", "GOWORK=off"}
 	goCommand(t, dir, env, "mod", "tidy")
 	goCommand(t, dir, env, "build", "-o", "user", ".")
 
