@@ -1,0 +1,64 @@
+package percent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+)
+
+// TestNobodyIsEverRebucketed holds decisions against a file that was written
+// once, so that no release moves units that no store keeps. ROLLOUTKIT_UPDATE=1
+// rewrites it, which is right for new rows only.
+func TestNobodyIsEverRebucketed(t *testing.T) {
+	type row struct {
+		Rollout, Experiment string
+		Variants, Got       []string // Got: of each key
+	}
+	var got struct {
+		Keys []string
+		Rows []row
+	}
+	for i := range 50 {
+		got.Keys = append(got.Keys, fmt.Sprintf("%064x", 7919*i*i*i))
+	}
+	half := Weights{"control": 50, "red": 50}
+	third := Weights{"control": 25, "red": 30, "blue": 45}
+	many := Weights{"control": 40, "red": 10, "blue": 20, "green": 0.05, "white": 29.95}
+	for _, r := range []core.Rollout{
+		New(half), New(third), New(many), Include(20, third), Include(80, many),
+		Behind(New(third), third), Behind(Behind(Include(90, half), third, UnselectedOutside), many),
+	} {
+		for _, experiment := range []string{"pill_color", "shop_pill_color"} {
+			for _, variants := range [][]string{{"control", "red", "blue"}, {"control", "white", "red", "green", "blue"}} {
+				row := row{Rollout: r.(core.Describer).Describe().Detail, Experiment: experiment, Variants: variants}
+				if r.(core.Validator).Validate(experiment, variants) != nil {
+					continue // it weights variants that these are not
+				}
+				for _, key := range got.Keys {
+					row.Got = append(row.Got, resolve(t, r, core.Request{Experiment: experiment, Key: key, Variants: variants}))
+				}
+				got.Rows = append(got.Rows, row)
+			}
+		}
+	}
+	file := filepath.Join("testdata", "buckets.json")
+	if os.Getenv("ROLLOUTKIT_UPDATE") == "1" {
+		text, err := json.Marshal(got)
+		require.NoError(t, err)
+		text = bytes.ReplaceAll(text, []byte(`{"Rollout"`), []byte("\n"+`{"Rollout"`)) // a row a line
+		require.NoError(t, os.WriteFile(file, append(text, '\n'), 0o644))
+	}
+	want := got
+	want.Keys, want.Rows = nil, nil
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &want))
+	require.Equal(t, want, got)
+}
