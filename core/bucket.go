@@ -53,7 +53,7 @@ const (
 //
 // Even cuts the line where providers/percent cuts it for equal weights, so that
 // writing the default out as weights, in order to change them later, moves
-// nobody either.
+// nobody either, except by the rounding of weights such as 33.33.
 var Even Rollout = even{}
 
 type even struct{}
