@@ -1,0 +1,218 @@
+package conformance
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rolloutkit/rolloutkit/core"
+)
+
+// A Harness connects one rollout to the suite. It is a struct of funcs, so that
+// it can grow. The hooks are called on the goroutine of the test that they get,
+// one at a time, so they may call t.Fatal and t.Cleanup.
+//
+// A flag system may take a while to make a flag known. New and the func that
+// it returns come back only once the flag is visible to the rollout; the suite
+// asks at once and does not ask twice.
+type Harness struct {
+	// Name names the report and its golden file: lower-case letters, digits,
+	// dots, dashes and underscores, such as "unleash-server".
+	Name string
+
+	// New returns a rollout over a flag system that holds exactly f, and a func
+	// that reprograms the same system to hold another flag of the same
+	// experiment, which that rollout then sees. New may be called again for the
+	// same experiment, with the same flag or another one; rollouts returned
+	// before are then asked no more, unless the flag is the same. The func is
+	// nil where the flag system can't change; [core.Reloads] then needs a
+	// reason in Unsupported.
+	New func(t *testing.T, f Flag) (r core.Rollout, set func(Flag))
+
+	// Unready returns a rollout over a flag system that never became ready. nil
+	// where there is no such thing; [core.ReportsNotReady] then needs a reason
+	// in Unsupported.
+	Unready func(t *testing.T) core.Rollout
+
+	// Unsupported says of each capability that the flag system lacks why it
+	// does. The reason is mandatory, shown by every law that is not run for it,
+	// and part of the report. A capability that the rollout's own Describe
+	// lists can't be opted out of.
+	Unsupported map[core.Capability]string
+
+	// Remote says why one evaluation needs I/O, empty where it needs none. It
+	// is part of the report. A cancelled ctx may then be answered by an error.
+	Remote string
+}
+
+// A Flag is what the harness programs into the flag system.
+type Flag struct {
+	// Experiment is the name of the flag, unique per law.
+	Experiment string
+
+	// State is the state that the rollout has to find, and so tells what kind
+	// of flag to make.
+	//
+	//	Off          with control below 100 in Weights: disabled, whatever its weights
+	//	Off          with control at 100: enabled where that can be said, and selecting nobody
+	//	Conditional  two names above 0 in Weights, or Targets
+	//	On           one name other than control at 100
+	State core.State
+
+	// Weights are the shares of units per variant in percent, control included
+	// where it has one; they add up to 100. Without [core.ExactWeights] one
+	// name is always at 100. Without [core.NamesVariants] the only names are
+	// control, the unselected, and candidate, the selected.
+	Weights map[string]int
+
+	// Targets are single units that get a variant whatever the weights say, by
+	// Request.Key. nil for most flags, and always without [core.Targets].
+	Targets map[string]string
+
+	// Missing says that the flag system is ready and holds no flag of this
+	// name. The other fields but Experiment are then zero.
+	Missing bool
+}
+
+// Names returns the variants of f in a fixed order: control, then all other
+// names in Weights and Targets, sorted.
+func (f Flag) Names() []string {
+	names := map[string]bool{core.Control: true}
+	for name := range f.Weights {
+		names[name] = true
+	}
+	for _, name := range f.Targets {
+		names[name] = true
+	}
+	return slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		if c := cmp.Compare(rank(a), rank(b)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a, b)
+	})
+}
+
+func rank(name string) int {
+	if name == core.Control {
+		return 0
+	}
+	return 1
+}
+
+// boolean returns f with one variant, candidate, in place of all but control:
+// what a flag system whose flags are on or off can hold.
+func (f Flag) boolean() Flag {
+	if f.Weights != nil {
+		weights := map[string]int{}
+		for name, share := range f.Weights {
+			weights[onlyCandidate(name)] += share
+		}
+		f.Weights = weights
+	}
+	if f.Targets != nil {
+		targets := map[string]string{}
+		for key, name := range f.Targets {
+			targets[key] = onlyCandidate(name)
+		}
+		f.Targets = targets
+	}
+	return f
+}
+
+func onlyCandidate(name string) string {
+	if name == core.Control {
+		return name
+	}
+	return core.Candidate
+}
+
+var harnessName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+// problems returns what is wrong with h before anything was run.
+func (h *Harness) problems() []string {
+	var f faults
+	if !harnessName.MatchString(h.Name) {
+		f.addf("Harness.Name %q is not usable as the name of a report: it has to match %s", h.Name, harnessName)
+	}
+	if h.New == nil {
+		f.addf("Harness.New is nil")
+	}
+	if h.Unready == nil && !h.lacks(core.ReportsNotReady) {
+		f.addf("Harness.Unready is nil, and Harness.Unsupported gives no reason for %s", core.ReportsNotReady)
+	}
+	f.list = append(f.list, optOutProblems(h.Unsupported, core.Capabilities())...)
+	return f.done()
+}
+
+// optOutProblems returns what is wrong with the opt-outs of a harness whose
+// suite knows the given capabilities.
+func optOutProblems(unsupported map[core.Capability]string, known []core.Capability) []string {
+	var f faults
+	for _, c := range slices.Sorted(maps.Keys(unsupported)) {
+		if !slices.Contains(known, c) {
+			f.addf("Harness.Unsupported opts out of %q, which is no capability; they are %v", c, known)
+		}
+		if strings.TrimSpace(unsupported[c]) == "" {
+			f.addf("Harness.Unsupported opts out of %s without a reason", c)
+		}
+	}
+	return f.done()
+}
+
+// descriptionProblems returns where the opt-outs of h and what r says of itself
+// contradict each other. A rollout that says nothing contradicts nothing.
+func (h *Harness) descriptionProblems(r core.Rollout) []string {
+	d, ok := r.(core.Describer)
+	if !ok {
+		return nil
+	}
+	described := d.Describe().Capabilities
+	if described == nil {
+		return nil
+	}
+	var f faults
+	for _, c := range core.Capabilities() {
+		switch has := slices.Contains(described, c); {
+		case has && h.lacks(c):
+			f.addf("Harness.Unsupported opts out of %s (%q), but the rollout's Describe lists it", c, h.Unsupported[c])
+		case !has && !h.lacks(c):
+			f.addf("the rollout's Describe does not list %s, but the harness does not opt out of it", c)
+		}
+	}
+	return f.done()
+}
+
+// lacks reports whether h opts out of c.
+func (h *Harness) lacks(c core.Capability) bool {
+	_, ok := h.Unsupported[c]
+	return ok
+}
+
+// faults collects problems, at most a few of them: one broken rule tends to
+// show in thousands of units.
+type faults struct {
+	list []string
+	more int
+}
+
+const maxFaults = 5
+
+func (f *faults) addf(format string, args ...any) {
+	if len(f.list) == maxFaults {
+		f.more++
+		return
+	}
+	f.list = append(f.list, fmt.Sprintf(format, args...))
+}
+
+// done returns the problems, nil for none.
+func (f *faults) done() []string {
+	if f.more > 0 {
+		return append(f.list, fmt.Sprintf("and %d more of the kind", f.more))
+	}
+	return f.list
+}
