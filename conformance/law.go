@@ -35,5 +35,5 @@ type Law struct {
 
 // Laws returns the laws of [Run] in the order in which it runs them.
 func Laws() []Law {
-	return slices.Concat(stateLaws(), answerLaws(), errorLaws(), splitLaws())
+	return slices.Concat(stateLaws(), answerLaws(), errorLaws(), splitLaws(), pipelineLaws())
 }
