@@ -41,7 +41,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	if err != nil {
 		t.fail(ctx, err)
 		if e.client.cfg.OnRolloutError == ServeStored && !errors.Is(err, ErrFlagNotFound) {
-			t.serveStored(ctx)
+			t.serveStored(ctx, who)
 		}
 		return
 	}
@@ -52,12 +52,12 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 
 	// 4. Manual, then forced.
 	if variant, source := t.wanted(ctx); source != 0 {
-		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true})
+		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true}, who)
 		return
 	}
 
 	// 5. Stored. A retired variant counts as absent and is replaced.
-	stands, found, err := e.load(ctx, a)
+	stands, found, err := e.load(ctx, a, who)
 	if found && !slices.Contains(e.retired, stands.Variant) {
 		t.answer(ctx, d, stands, who)
 		return
@@ -124,7 +124,7 @@ func (t *Trial[S, R]) take(ctx context.Context, d Decision, old, next Entry, who
 func (t *Trial[S, R]) claim(ctx context.Context, d Decision, old, next Entry, who identity) {
 	e, a := t.exp, &t.a
 	for range claimTries {
-		stands, err := e.claim(ctx, a, old, next)
+		stands, err := e.claim(ctx, a, who, old, next)
 		switch {
 		case err != nil:
 			if d.Choose != nil && next.Origin == SourceResolved {
@@ -184,7 +184,7 @@ func (t *Trial[S, R]) moves(d Decision, stands Entry, who identity) bool {
 func (t *Trial[S, R]) ramp(ctx context.Context, d Decision, old Entry, who identity) {
 	e, a := t.exp, &t.a
 	next := Entry{Variant: d.Variant, Previous: Control, Origin: SourceResolved, Final: true}
-	stands, err := e.claim(ctx, a, old, next)
+	stands, err := e.claim(ctx, a, who, old, next)
 	switch {
 	case err != nil:
 	case stands == next:
@@ -195,21 +195,21 @@ func (t *Trial[S, R]) ramp(ctx context.Context, d Decision, old Entry, who ident
 }
 
 // insist serves a manual or forced assignment, and overwrites what differs.
-func (t *Trial[S, R]) insist(ctx context.Context, want Entry) {
+func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who identity) {
 	e, a := t.exp, &t.a
-	stands, found, err := e.load(ctx, a)
+	stands, found, err := e.load(ctx, a, who)
 	a.Variant, a.Source, a.Origin, a.Tracked = want.Variant, want.Origin, want.Origin, true
 	same := found && stands.Variant == want.Variant &&
 		(e.client.variantOnly || stands.Origin == want.Origin && stands.Final)
 	if err == nil && !same {
-		e.save(ctx, a, want)
+		e.save(ctx, a, who, want)
 	}
 }
 
 // serveStored serves a stored assignment although the rollout failed.
-func (t *Trial[S, R]) serveStored(ctx context.Context) {
+func (t *Trial[S, R]) serveStored(ctx context.Context, who identity) {
 	e, a := t.exp, &t.a
-	stands, found, _ := e.load(ctx, a)
+	stands, found, _ := e.load(ctx, a, who)
 	if !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||
 		e.def.StickyPolicy == ExclusionFirst && t.isExcluded(ctx) {
 		return

@@ -239,7 +239,8 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 		}
 		key = raw
 	}
-	d, err := s.ask(ctx, identity{key: key})
+	who := identity{key: key}
+	d, err := s.ask(ctx, who)
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 		return nil
 	}
 	a := Assignment{Experiment: s.name, Key: key, State: d.State, Reason: d.Reason, Source: SourceStored, Tracked: true}
-	stands, found, err := s.load(ctx, &a)
+	stands, found, err := s.load(ctx, &a, who)
 	switch {
 	case err != nil:
 		return fmt.Errorf("core: experiment %s: %w", s.name, err)

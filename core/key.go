@@ -42,38 +42,43 @@ func newKeyring(scheme KeyScheme, secrets ...[]byte) keyring {
 	return k
 }
 
-// keys returns the unit's newest key and its older ones: for each identity,
-// newest first, the key under each secret, newest first. No key comes twice.
-func (k *keyring) keys(experiment string, u *Unit) (key string, older []string, err error) {
-	if err := u.fault(); err != nil {
-		return "", nil, err
+// identify returns the unit's keys: for each identity, newest first, the key
+// under each secret, newest first. No key comes twice. An anonymous unit has
+// none.
+func (k *keyring) identify(experiment string, u *Unit) (identity, error) {
+	if err := u.fault(); err != nil || u.anonymous() {
+		return identity{}, err
 	}
 	if u.ext == nil && len(k.keyers) == 1 && k.scheme == nil {
-		return k.keyers[0].key(experiment, u), nil, nil
+		return identity{key: k.keyers[0].key(experiment, u)}, nil
 	}
 	units := u.identities()
 	keys := make([]string, 0, maxKeys)
+	twins := 0
 	for i := range units {
 		if i > 0 {
 			if err := units[i].fault(); err != nil {
-				return "", nil, fmt.Errorf("older identity %d of the unit: %w", i, err)
+				return identity{}, fmt.Errorf("older identity %d of the unit: %w", i, err)
 			}
 		}
 		for _, keyer := range k.keyers {
 			key, err := k.key(keyer, experiment, &units[i])
 			switch {
 			case err != nil:
-				return "", nil, err
+				return identity{}, err
 			case slices.Contains(keys, key):
 				continue
 			case len(keys) == maxKeys:
-				return "", nil, fmt.Errorf("core: the unit has more than %d keys, from %d identities under %d secrets",
+				return identity{}, fmt.Errorf("core: the unit has more than %d keys, from %d identities under %d secrets",
 					maxKeys, len(units), len(k.keyers))
 			}
 			keys = append(keys, key)
 		}
+		if i == 0 {
+			twins = len(keys) - 1
+		}
 	}
-	return keys[0], keys[1:], nil
+	return identity{key: keys[0], older: keys[1:], twins: twins, traits: u.traits()}, nil
 }
 
 func (k *keyring) key(keyer *keyer, experiment string, u *Unit) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // An identity is what a subject is to an experiment: its keys, newest first,
@@ -12,6 +11,7 @@ import (
 type identity struct {
 	key    string
 	older  []string
+	twins  int // the first of older: the unit itself under previous secrets
 	traits []Attr
 }
 
@@ -37,18 +37,7 @@ func (e *Experiment[S, R]) identify(ctx context.Context, subject S) (who identit
 		}
 	}()
 	u := e.def.Unit(subject)
-	return e.client.identify(e.name, &u)
-}
-
-func (c *Client) identify(experiment string, u *Unit) (identity, error) {
-	if u.anonymous() {
-		return identity{}, u.fault()
-	}
-	key, older, err := c.keys.keys(experiment, u)
-	if err != nil {
-		return identity{}, err
-	}
-	return identity{key: key, older: older, traits: u.traits()}, nil
+	return e.client.keys.identify(e.name, &u)
 }
 
 // ask asks Enabled and the rollout, and returns a decision that holds: its
@@ -152,109 +141,6 @@ func providerName(r Rollout) (name string) {
 		}
 	}
 	return name
-}
-
-// load reads what stands for the unit of a, and drops from its migration keys
-// those that hold another variant.
-func (s *spec) load(ctx context.Context, a *Assignment) (stands Entry, found bool, err error) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return Entry{}, false, nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			stands, found, err = Entry{}, false, s.degraded(ctx, a, "load", s.storePanic(ctx, p))
-		}
-	}()
-	stands, others, found, err := store.Load(ctx, s.name, a.Key, a.MigrationKeys)
-	if err == nil && found && stands.Variant == "" {
-		err = errors.New("the store returned an entry without a variant")
-	}
-	if err != nil {
-		return Entry{}, false, s.degraded(ctx, a, "load", err)
-	}
-	if len(others) > 0 {
-		s.client.stats.conflicts.Add(uint64(len(others)))
-		a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(key string) bool {
-			return slices.Contains(others, key)
-		})
-	}
-	return stands, found, nil
-}
-
-// claim stores next in the place of old and returns what stands.
-func (s *spec) claim(ctx context.Context, a *Assignment, old, next Entry) (stands Entry, err error) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return next, nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			stands, err = Entry{}, s.degraded(ctx, a, "claim", s.storePanic(ctx, p))
-		}
-	}()
-	if stands, err = store.Claim(ctx, s.name, a.Key, old, next); err == nil && stands.Variant == "" {
-		err = errors.New("the store returned an entry without a variant")
-	}
-	if err != nil {
-		return Entry{}, s.degraded(ctx, a, "claim", err)
-	}
-	return stands, nil
-}
-
-// save overwrites what stands.
-func (s *spec) save(ctx context.Context, a *Assignment, e Entry) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			_ = s.degraded(ctx, a, "save", s.storePanic(ctx, p))
-		}
-	}()
-	if err := store.Save(ctx, s.name, a.Key, e); err != nil {
-		_ = s.degraded(ctx, a, "save", err)
-	}
-}
-
-// forget deletes entries, for an operator: errors are returned.
-func (s *spec) forget(ctx context.Context, keys []string) (err error) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.storePanic(ctx, p)
-		}
-	}()
-	if err := store.Delete(ctx, s.name, keys...); err != nil {
-		return fmt.Errorf("core: experiment %s: %w", s.name, err)
-	}
-	return nil
-}
-
-// clear deletes all entries.
-func (s *spec) clear(ctx context.Context) (err error) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.storePanic(ctx, p)
-		}
-	}()
-	if err := store.Clear(ctx, s.name); err != nil {
-		return fmt.Errorf("core: experiment %s: %w", s.name, err)
-	}
-	return nil
-}
-
-func (s *spec) storePanic(ctx context.Context, p any) error {
-	s.panicked(ctx, "store", "", p)
-	return fmt.Errorf("core: experiment %s: the store panicked: %v", s.name, p)
 }
 
 // optedOut asks Config.OptOut. A panic is taken for a yes.

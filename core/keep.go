@@ -1,0 +1,165 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// This file is all that the core does with a store. Where a unit presents older
+// keys, processes of other releases may know only those, while a secret rotates
+// or a unit changes. So what the store holds is kept the same under all keys
+// that are presented, and the oldest, which every process knows, decides races.
+
+// load reads what stands for the unit, and drops from the migration keys those
+// that hold another variant.
+func (s *spec) load(ctx context.Context, a *Assignment, who identity) (stands Entry, found bool, err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return Entry{}, false, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			stands, found, err = Entry{}, false, s.degraded(ctx, a, "load", s.storePanic(ctx, p))
+		}
+	}()
+	var others []string
+	if who.twins == 0 {
+		stands, others, found, err = store.Load(ctx, s.name, who.key, who.older)
+	} else {
+		stands, others, found, err = s.loadTwins(ctx, who)
+	}
+	if found {
+		err = orNoVariant(stands, err)
+	}
+	if err != nil {
+		return Entry{}, false, s.degraded(ctx, a, "load", err)
+	}
+	if len(others) > 0 {
+		s.client.stats.conflicts.Add(uint64(len(others)))
+		a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(key string) bool {
+			return slices.Contains(others, key)
+		})
+	}
+	return stands, found, nil
+}
+
+var errNoVariant = errors.New("the store returned an entry without a variant")
+
+// loadTwins loads under the newest key and, while a secret rotates, under the
+// oldest key of the same identity too, so that an entry that is copied on
+// migration reaches processes that have only the previous secret.
+func (s *spec) loadTwins(ctx context.Context, who identity) (Entry, []string, bool, error) {
+	last := who.twins - 1
+	lookups := []Lookup{
+		{Experiment: s.name, Key: who.key, Older: who.older},
+		{Experiment: s.name, Key: who.older[last], Older: slices.Concat(who.older[:last], who.older[last+1:])},
+	}
+	if b, ok := s.client.cfg.Store.(BatchLoader); ok {
+		loaded := b.LoadBatch(ctx, lookups)
+		if len(loaded) != len(lookups) {
+			return Entry{}, nil, false, fmt.Errorf("the store answered %d of %d look-ups", len(loaded), len(lookups))
+		}
+		first := loaded[0]
+		return first.Entry, first.Others, first.OK, errors.Join(first.Err, loaded[1].Err)
+	}
+	store := s.client.cfg.Store
+	if _, _, _, err := store.Load(ctx, s.name, lookups[1].Key, lookups[1].Older); err != nil {
+		return Entry{}, nil, false, err
+	}
+	return store.Load(ctx, s.name, who.key, who.older)
+}
+
+// claim stores next in the place of old and returns what stands. A fresh
+// assignment is claimed under the oldest key first.
+func (s *spec) claim(ctx context.Context, a *Assignment, who identity, old, next Entry) (stands Entry, err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return next, nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			stands, err = Entry{}, s.degraded(ctx, a, "claim", s.storePanic(ctx, p))
+		}
+	}()
+	stands = next
+	for i := len(who.older) - 1; i >= 0 && old == (Entry{}) && err == nil; i-- {
+		stands, err = store.Claim(ctx, s.name, who.older[i], old, stands)
+		err = orNoVariant(stands, err)
+	}
+	if err == nil {
+		stands, err = store.Claim(ctx, s.name, who.key, old, stands)
+		err = orNoVariant(stands, err)
+	}
+	if err != nil {
+		return Entry{}, s.degraded(ctx, a, "claim", err)
+	}
+	return stands, nil
+}
+
+func orNoVariant(stands Entry, err error) error {
+	if err == nil && stands.Variant == "" {
+		return errNoVariant
+	}
+	return err
+}
+
+// save overwrites what stands for the unit, under previous secrets too.
+func (s *spec) save(ctx context.Context, a *Assignment, who identity, e Entry) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			_ = s.degraded(ctx, a, "save", s.storePanic(ctx, p))
+		}
+	}()
+	err := store.Save(ctx, s.name, who.key, e)
+	for i := 0; i < who.twins && err == nil; i++ {
+		err = store.Save(ctx, s.name, who.older[i], e)
+	}
+	if err != nil {
+		_ = s.degraded(ctx, a, "save", err)
+	}
+}
+
+// forget deletes entries, for an operator: errors are returned.
+func (s *spec) forget(ctx context.Context, keys []string) (err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.storePanic(ctx, p)
+		}
+	}()
+	if err := store.Delete(ctx, s.name, keys...); err != nil {
+		return fmt.Errorf("core: experiment %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// clear deletes all entries.
+func (s *spec) clear(ctx context.Context) (err error) {
+	store := s.client.cfg.Store
+	if store == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.storePanic(ctx, p)
+		}
+	}()
+	if err := store.Clear(ctx, s.name); err != nil {
+		return fmt.Errorf("core: experiment %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *spec) storePanic(ctx context.Context, p any) error {
+	s.panicked(ctx, "store", "", p)
+	return fmt.Errorf("core: experiment %s: the store panicked: %v", s.name, p)
+}

@@ -1,0 +1,136 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/rolloutkit/rolloutkit/core"
+)
+
+// TestFirstWriteWins lets processes with different weights assign the same
+// units at the same time: all of them serve what one of them wrote first.
+func TestFirstWriteWins(t *testing.T) {
+	store := core.NewMemoryStore(nil)
+	processes := make([]*core.Experiment[string, int], 8)
+	for i := range processes {
+		variant := []string{"red", "blue"}[i%2]
+		client, err := core.New(core.Config{KeySecret: secret, Store: store, Rollout: core.RolloutFunc(
+			func(context.Context, core.Request) (core.Decision, error) {
+				return core.Decision{State: core.Conditional, Variant: variant}, nil
+			})})
+		require.NoError(t, err)
+		processes[i] = core.MustDefine(client, core.Definition[string, int]{Name: "raced",
+			Unit: func(id string) core.Unit { return core.Actor(id) }, Variants: []core.Variant[string, int]{{Name: "red"}, {Name: "blue"}}})
+	}
+	const units = 500
+	got := make([][units]string, len(processes))
+	var wg sync.WaitGroup
+	for i, p := range processes {
+		wg.Go(func() {
+			for _, u := range rand.Perm(units) {
+				got[i][u] = p.Assign(ctx, fmt.Sprint(u)).Variant
+			}
+		})
+	}
+	wg.Wait()
+	for u := range units {
+		for i := range processes {
+			require.Equal(t, got[0][u], got[i][u], "unit %d", u)
+		}
+	}
+}
+
+// TestRulesHoldInAnyOrder lets things happen to the flag and the unit, and runs
+// the experiment after each.
+func TestRulesHoldInAnyOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		sticky := rapid.Bool().Draw(rt, "sticky exclusions")
+		policy := rapid.SampledFrom([]core.StickyPolicy{core.StickyFirst, core.ExclusionFirst}).Draw(rt, "policy")
+		transient := rapid.Bool().Draw(rt, "transient control")
+		l := newLab(t, func(c *core.Config, d *definition) {
+			excludeSubscribed(c, d)
+			c.AllowForced = true
+			d.StickyExclusions, d.StickyPolicy, d.TransientControl = sticky, policy, transient
+			d.Segments = []core.Segment[*user]{{Name: "old", If: old, Into: "blue"}}
+		})
+		var was core.Assignment
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			u := &user{ID: "1", Subscribed: rapid.Bool().Draw(rt, "subscribed"), Old: rapid.Bool().Draw(rt, "old")}
+			state := rapid.SampledFrom([]core.State{core.Off, core.Conditional, core.On}).Draw(rt, "state")
+			name := rapid.SampledFrom([]string{"control", "red", "blue"}).Draw(rt, "variant")
+			if state == core.On && name == "control" {
+				name = "red"
+			}
+			l.flag.d = core.Decision{State: state, Variant: name, Outside: state == core.Conditional && rapid.IntRange(0, 4).Draw(rt, "outside") == 0}
+			l.flag.err = nil
+			if rapid.IntRange(0, 5).Draw(rt, "failure") == 0 {
+				l.flag.err = errFlag
+			}
+			callCtx := ctx
+			forced := rapid.SampledFrom([]string{"", "", "", "red", "blue", "green"}).Draw(rt, "forced")
+			if forced != "" {
+				callCtx = core.WithForced(ctx, "pill_color", forced)
+			}
+			l.events.take()
+			trial := l.exp.For(u)
+			if rapid.IntRange(0, 4).Draw(rt, "only assigned") == 0 {
+				trial.OnlyAssigned()
+			}
+			excluded := rapid.IntRange(0, 5).Draw(rt, "exclude") == 0
+			if excluded {
+				trial.Exclude()
+			}
+			_, err := trial.Run(callCtx)
+			require.NoError(rt, err)
+			a := trial.Assign(callCtx)
+			events := l.events.take()
+
+			require.Contains(rt, l.exp.Variants(), a.Variant, "only known variants")
+			require.Equal(rt, a.Tracked, len(events) == 1, "tracked means that the event leaves")
+			if excluded {
+				require.False(rt, a.Tracked)
+			}
+			if a.Excluded {
+				require.Equal(rt, core.Control, a.Variant, "excluded implies control")
+				require.False(rt, a.Tracked, "excluded implies untracked")
+			}
+			switch {
+			case l.flag.err != nil:
+				require.Equal(rt, core.SourceError, a.Source)
+			case state == core.Off:
+				require.Equal(rt, core.SourceOff, a.Source, "forced never beats off")
+				require.Equal(rt, core.Control, a.Variant)
+			case forced == "red" || forced == "blue":
+				require.Equal(rt, forced, a.Variant, "forced beats stored and excluded")
+			case was.Variant != "" && was.Variant != core.Control && a.Source == core.SourceStored:
+				require.Equal(rt, was.Variant, a.Variant, "a stored variant stays")
+			}
+			if a.Source == core.SourceResolved && a.State == core.On {
+				require.NotEqual(rt, core.Control, a.Variant, "on never yields control")
+			}
+			if a.Source >= core.SourceManual && !a.Excluded && a.Source != core.SourceOutside {
+				was = a
+			}
+		}
+	})
+}
+
+func TestDefaultSplitIsEvenWithinFourSigma(t *testing.T) {
+	const units = 100_000
+	l := newLab(t, func(c *core.Config, _ *definition) { c.Rollout = core.Even })
+	counts := map[string]int{}
+	for i := range units {
+		counts[l.exp.Assign(ctx, &user{ID: fmt.Sprint(i)}).Variant]++
+	}
+	sigma := math.Sqrt(units * (1.0 / 3) * (2.0 / 3))
+	for _, v := range l.exp.Variants() {
+		require.InDelta(t, units/3.0, counts[v], 4*sigma, v)
+	}
+}
