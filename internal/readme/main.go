@@ -9,8 +9,8 @@
 //   - snippet PATH#REGION: the lines of a Go file from `// region REGION` to
 //     `// endregion`. Take them from examples, which are compiled and tested.
 //   - snippet PATH: a whole file, such as the recorded output of an example.
-//   - matrix: what each implementation can do, from the conformance reports in
-//     all testdata folders.
+//   - matrix SUITE: what each rollout or store can do, from the conformance
+//     reports of that suite in all testdata folders.
 //
 // With -check it changes nothing and fails where it would. It also fails for a
 // link to a file that isn't there.

@@ -20,7 +20,7 @@ var (
 // comment.
 type block func(root, argument string) (string, error)
 
-var blocks = map[string]block{"snippet": snippet}
+var blocks = map[string]block{"snippet": snippet, "matrix": matrix}
 
 // render returns page with all its blocks made anew, and what is wrong with
 // them, by line. A block with a fault stays as it is.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,36 @@ func TestSnippet(t *testing.T) {
 	again, faults := render(root, got)
 	require.Empty(t, faults)
 	require.Equal(t, got, again)
+}
+
+const report = `{"suite": "rollout", "name": "NAME",
+	"capabilities": [{"capability": "reports-on", "supported": true}, {"capability": "targets", "supported": HAS, "reason": "WHY"}],
+	"laws": [{"law": "a", "status": "passed"}, {"law": "b", "status": "unsupported"}]}`
+
+func TestMatrix(t *testing.T) {
+	root := t.TempDir()
+	write := func(pkg, name string, replacements ...string) {
+		dir := filepath.Join(root, pkg, "testdata")
+		require.NoError(t, os.MkdirAll(dir, 0o777))
+		text := strings.NewReplacer(append(replacements, "NAME", name)...).Replace(report)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "conformance-"+name+".json"), []byte(text), 0o666))
+	}
+	write("providers/x", "x", "HAS", "false", "WHY", "x has none")
+	write("providers/y", "y", "HAS", "true")
+	write("conformance", "reference", "HAS", "true")
+	const page = "<!-- begin:matrix rollout -->\n<!-- end -->\n"
+	got, faults := render(root, page)
+	require.Empty(t, faults)
+	require.Contains(t, got, "| x |")
+	require.Contains(t, got, "x has none")
+	require.Contains(t, got, "| y |")
+	require.NotContains(t, got, "reference")
+
+	write("providers/z", "z", "HAS", "true", "passed", "failed")
+	_, faults = render(root, page)
+	require.Contains(t, faults[0], "does not conform")
+	_, faults = render(root, "<!-- begin:matrix store -->\n<!-- end -->\n")
+	require.Contains(t, faults[0], `no conformance report of suite "store"`)
 }
 
 func TestFaults(t *testing.T) {
