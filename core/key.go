@@ -69,7 +69,7 @@ func (k *keyring) identify(experiment string, u *Unit) (identity, error) {
 			case slices.Contains(keys, key):
 				continue
 			case len(keys) == maxKeys:
-				return identity{}, fmt.Errorf("core: the unit has more than %d keys, from %d identities under %d secrets",
+				return identity{}, fmt.Errorf("the unit has more than %d keys, from %d identities under %d secrets",
 					maxKeys, len(units), len(k.keyers))
 			}
 			keys = append(keys, key)
@@ -90,7 +90,7 @@ func (k *keyring) key(keyer *keyer, experiment string, u *Unit) (string, error) 
 	}
 	key, err := k.scheme.Key(keyer.secret, experiment, u.covered())
 	if err == nil && key == "" {
-		err = fmt.Errorf("core: %T made an empty key", k.scheme)
+		err = fmt.Errorf("%T made an empty key", k.scheme)
 	}
 	return key, err
 }

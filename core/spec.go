@@ -37,7 +37,10 @@ func (e *Experiment[S, R]) identify(ctx context.Context, subject S) (who identit
 		}
 	}()
 	u := e.def.Unit(subject)
-	return e.client.keys.identify(e.name, &u)
+	if who, err = e.client.keys.identify(e.name, &u); err != nil {
+		err = fmt.Errorf("core: experiment %s: %w", e.name, err)
+	}
+	return who, err
 }
 
 // ask asks Enabled and the rollout, and returns a decision that holds: its

@@ -161,11 +161,11 @@ func UnitFromKey(key string) Unit {
 
 func rawKey(key string) (string, error) {
 	if len(key) < minRawKey || len(key) > maxRawKey {
-		return "", fmt.Errorf("core: a unit's key has %d to %d hex digits, not %d", minRawKey, maxRawKey, len(key))
+		return "", fmt.Errorf("a unit's key has %d to %d hex digits, not %d", minRawKey, maxRawKey, len(key))
 	}
 	for i := range len(key) {
 		if !isHex(key[i]) {
-			return "", errors.New("core: a unit's key has hex digits only")
+			return "", errors.New("a unit's key has hex digits only")
 		}
 	}
 	return strings.ToLower(key), nil
@@ -256,43 +256,43 @@ func (u *Unit) fault() error {
 		}
 		sticky = u.ext.sticky
 		if sticky != nil && len(sticky) == 0 {
-			return errors.New("core: StickyTo names no attribute of the unit")
+			return errors.New("StickyTo names no attribute of the unit")
 		}
 	}
 	traits := u.traits()
 	if n := u.n + len(traits); n > maxAttrs {
-		return fmt.Errorf("core: the unit has %d attributes and traits; at most %d are allowed", n, maxAttrs)
+		return fmt.Errorf("the unit has %d attributes and traits; at most %d are allowed", n, maxAttrs)
 	}
 	size := 0
 	for i := range u.n {
 		a := u.attr(i)
 		if a.Name == "" {
-			return errors.New("core: an attribute of the unit has no name")
+			return errors.New("an attribute of the unit has no name")
 		}
 		for j := range i {
 			if u.attr(j).Name == a.Name {
-				return fmt.Errorf("core: the unit has the attribute %q twice", a.Name)
+				return fmt.Errorf("the unit has the attribute %q twice", a.Name)
 			}
 		}
 		size += len(a.Name) + len(a.str)
 	}
 	for i, a := range traits {
 		if a.Name == "" {
-			return errors.New("core: a trait of the unit has no name")
+			return errors.New("a trait of the unit has no name")
 		}
 		for _, b := range traits[:i] {
 			if a.Name == b.Name {
-				return fmt.Errorf("core: the unit has the trait %q twice", a.Name)
+				return fmt.Errorf("the unit has the trait %q twice", a.Name)
 			}
 		}
 		size += len(a.Name) + len(a.str)
 	}
 	if size > maxUnitBytes {
-		return fmt.Errorf("core: the unit's names and values have %d bytes; at most %d are allowed", size, maxUnitBytes)
+		return fmt.Errorf("the unit's names and values have %d bytes; at most %d are allowed", size, maxUnitBytes)
 	}
 	for _, name := range sticky {
 		if !u.has(name) {
-			return fmt.Errorf("core: StickyTo names %q, which the unit does not have", name)
+			return fmt.Errorf("StickyTo names %q, which the unit does not have", name)
 		}
 	}
 	return nil
