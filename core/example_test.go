@@ -25,6 +25,7 @@ var exampleSecret = []byte("keep 32 bytes like these secret!")
 func byID(u *User) core.Unit { return core.Actor(u.ID) }
 
 func Example() {
+	// region pillcolor
 	client, err := core.New(core.Config{
 		Store:     core.NewMemoryStore(nil),
 		Tracker:   printer,
@@ -48,6 +49,7 @@ func Example() {
 	color, _ := pillColor.Run(context.Background(), ada)
 	fmt.Println("the pill is", color)
 	_ = pillColor.Track(context.Background(), ada, core.Event{Action: "clicked", Value: 1})
+	// endregion
 	// Output:
 	// event: assignment pill_color=red (resolved)
 	// the pill is red
