@@ -139,6 +139,18 @@ func TestASplitThatIsWrongIsTold(t *testing.T) {
 	golden(t, "wrong.txt", out.String())
 }
 
+func TestChanceIsNotSuspected(t *testing.T) {
+	r := round{units: map[id]core.Assignment{}}
+	for name, n := range map[string]int{"control": 450, "red": 90, "blue": 190, "green": 270} {
+		for i := range n {
+			r.units[id(fmt.Sprint(name, i))] = core.Assignment{Variant: name, Origin: core.SourceResolved}
+		}
+	}
+	var out strings.Builder
+	(&printer{out: &out}).split(r, atFirst)
+	require.Contains(t, out.String(), "p = 0.013 (χ² = 10.75, 3 degrees): as intended")
+}
+
 func TestBar(t *testing.T) {
 	blocks := strings.Repeat("█", width)
 	runes := func(n int) string { return blocks[:n*len("█")] }

@@ -80,6 +80,7 @@ func TestBadWeightsSayWhatIsWrong(t *testing.T) {
 		{New(Weights{"control": 50, "red": math.NaN()}), []string{`the weight of "red": NaN is not allowed`, "sum to NaN %"}},
 		{New(Weights{"control": 50, "red": math.Inf(1)}), []string{`the weight of "red": +Inf is not allowed`, "sum to +Inf %"}},
 		{New(Weights{"control": 1e300}), []string{"is not allowed"}},
+		{New(Weights{"control": 100, "red": -1}), []string{`the weight of "red": -1 is not allowed`}},
 		{New(Weights{"control": 100.001}), []string{"100.001 is not allowed"}},
 		{Include(-1, Weights{"red": 100}), []string{"the percentage to include: -1 is not allowed"}},
 		{Include(math.NaN(), Weights{"red": 100}), []string{"the percentage to include: NaN"}},
@@ -307,13 +308,19 @@ func TestResolveDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// A request without variants breaks the contract, but is no reason to place a
+// unit elsewhere where the weights name all.
 func TestRequestWithoutVariants(t *testing.T) {
-	for _, w := range []Weights{{"control": 50, "a": 50}, {"a": 50, "b": 50}, {"a": 50, "b": 25, "c": 25}} {
+	for _, w := range []Weights{{"control": 50, "v0": 50}, {"v0": 50, "v1": 50}, {"v0": 50, "v1": 25, "v2": 25}} {
 		r := New(w)
 		for i := range 100 {
-			req := request(fmt.Sprint(i))
-			req.Variants = nil
-			require.Contains(t, w, resolve(t, r, req))
+			req := request(fmt.Sprint(i), names(3)[1:]...)
+			for len(req.Variants) > 1 && w[req.Variants[len(req.Variants)-1]] == 0 {
+				req.Variants = req.Variants[:len(req.Variants)-1]
+			}
+			bare := req
+			bare.Variants = nil
+			require.Equal(t, resolve(t, r, req), resolve(t, r, bare))
 		}
 	}
 }
