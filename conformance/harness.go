@@ -49,7 +49,8 @@ type Harness struct {
 	Remote string
 }
 
-// A Flag is what the harness programs into the flag system.
+// A Flag is what the harness programs into the flag system. Its maps are
+// read-only.
 type Flag struct {
 	// Experiment is the name of the flag, unique per law.
 	Experiment string
@@ -57,8 +58,8 @@ type Flag struct {
 	// State is the state that the rollout has to find, and so tells what kind
 	// of flag to make.
 	//
-	//	Off          with control below 100 in Weights: disabled, whatever its weights
-	//	Off          with control at 100: enabled where that can be said, and selecting nobody
+	//	Off          with control below 100 in Weights: disabled, see Disabled
+	//	Off          with control at 100: enabled, and selecting nobody
 	//	Conditional  two names above 0 in Weights, or Targets
 	//	On           one name other than control at 100
 	State core.State
@@ -77,6 +78,10 @@ type Flag struct {
 	// name. The other fields but Experiment are then zero.
 	Missing bool
 }
+
+// Disabled reports whether f is switched off although its weights would select
+// somebody. A flag system without a switch makes it select nobody instead.
+func (f Flag) Disabled() bool { return f.State == core.Off && f.Weights[core.Control] < 100 }
 
 // Names returns the variants of f in a fixed order: control, then all other
 // names in Weights and Targets, sorted.

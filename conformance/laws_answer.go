@@ -11,7 +11,7 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// goroutines of the laws on concurrency
+// callers is how many goroutines ask at the same time.
 const callers = 32
 
 func answerLaws() []Law {
@@ -164,6 +164,8 @@ func checkRequestNotKept(s *setup) []string {
 
 func checkCancelled(s *setup) []string {
 	r := s.rollout(0)
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
 	var f faults
 	for u := range some {
 		req := s.request(0, unitKey("unit", u))
@@ -172,7 +174,7 @@ func checkCancelled(s *setup) []string {
 			f.addf("unit %s: %v", req.Key[:8], err)
 			continue
 		}
-		dead, err := s.resolve(cancelled(), r, req)
+		dead, err := s.resolve(cancelled, r, req)
 		if err != nil {
 			if s.harness.Remote == "" {
 				f.addf("unit %s: with a cancelled ctx: %v", req.Key[:8], err)
@@ -221,6 +223,8 @@ func checkCalm(s *setup) []string {
 	return f.done()
 }
 
+// checkConcurrent compares what callers hear alone with what they hear among
+// others, and draws among others where there is something to draw.
 func checkConcurrent(s *setup) []string {
 	r := s.rollout(0)
 	alone := make([]answer, some)
@@ -236,14 +240,14 @@ func checkConcurrent(s *setup) []string {
 	problems := s.parallel(callers, func(g int) {
 		for i := range alone {
 			u := (i*7 + g*31) % some // every caller in an order of its own
-			d, err := s.resolve(context.Background(), r, s.request(0, unitKey("unit", u)))
-			variant := ""
-			if err == nil && d.Choose != nil {
-				variant, err = d.Choose(context.Background())
+			a, err := s.ask(r, s.request(0, unitKey("unit", u)))
+			same := a == alone[u]
+			if a.drawn {
+				same = a.state == alone[u].state && slices.Contains(s.variants, a.variant)
 			}
-			if a := s.read(d); err != nil || a != alone[u] || d.Choose != nil && !slices.Contains(s.variants, s.name(variant)) {
+			if err != nil || !same {
 				mu.Lock()
-				f.addf("unit %d: %v alone, among %d callers %v %s %v", u, alone[u], callers, a, variant, err)
+				f.addf("unit %d: answers %v alone, and %v, error %v, among %d callers", u, alone[u], a, err, callers)
 				mu.Unlock()
 			}
 		}

@@ -1,8 +1,6 @@
 package conformance
 
 import (
-	"context"
-
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
@@ -203,11 +201,4 @@ func checkTargets(s *setup) []string {
 	}
 	s.each(r, 0, some, &f, func(key string, a answer) { want(key, rest, a) })
 	return f.done()
-}
-
-// cancelled returns a ctx that was cancelled already.
-func cancelled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }
