@@ -27,7 +27,8 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	}
 
 	// 2. No unit: an anonymous visitor whom nothing holds, or a fault.
-	who, err := e.identify(ctx, t.subject)
+	var who identity
+	err := e.identify(ctx, t.subject, &who)
 	if err != nil || who.key == "" {
 		a.Source = SourceNoUnit
 		a.blame(err)
@@ -36,12 +37,12 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	a.Key, a.MigrationKeys = who.key, who.older
 
 	// 3. The rollout, once. Off hides an entry and leaves it where it is.
-	d, err := e.ask(ctx, who)
+	d, err := e.ask(ctx, &who)
 	a.State, a.Reason = d.State, d.Reason
 	if err != nil {
 		t.fail(ctx, err)
 		if e.client.cfg.OnRolloutError == ServeStored && !errors.Is(err, ErrFlagNotFound) {
-			t.serveStored(ctx, who)
+			t.serveStored(ctx, &who)
 		}
 		return
 	}
@@ -52,14 +53,14 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 
 	// 4. Manual, then forced.
 	if variant, source := t.wanted(ctx); source != 0 {
-		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true}, who)
+		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true}, &who)
 		return
 	}
 
 	// 5. Stored. A retired variant counts as absent and is replaced.
-	stands, found, err := e.load(ctx, a, who)
+	stands, found, err := e.load(ctx, a, &who)
 	if found && !slices.Contains(e.retired, stands.Variant) {
-		t.answer(ctx, d, stands, who)
+		t.answer(ctx, &d, &stands, &who)
 		return
 	}
 
@@ -73,7 +74,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	if t.isExcluded(ctx) {
 		a.Source, a.Origin, a.Rule, a.Excluded = SourceExcluded, SourceExcluded, t.rule, true
 		if e.def.StickyExclusions && err == nil && t.rule != "" && !t.rulePanicked && !e.client.variantOnly {
-			t.claim(ctx, d, stands, Entry{Variant: Control, Origin: SourceExcluded, Final: true}, who)
+			t.claim(ctx, &d, stands, Entry{Variant: Control, Origin: SourceExcluded, Final: true}, &who)
 		}
 		return
 	}
@@ -85,7 +86,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	}
 	if rule, into := t.segment(ctx); into != "" {
 		a.Rule = rule
-		t.take(ctx, d, stands, Entry{Variant: into, Origin: SourceSegmented, Final: true}, who, err)
+		t.take(ctx, &d, &stands, &Entry{Variant: into, Origin: SourceSegmented, Final: true}, &who, err)
 		return
 	}
 
@@ -97,31 +98,31 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 			t.fail(ctx, nil)
 			return
 		}
-		if next.Variant, err = e.choose(ctx, d, who); err != nil {
+		if next.Variant, err = e.choose(ctx, &d, &who); err != nil {
 			t.fail(ctx, err)
 			return
 		}
 	} else if next.Variant == Control && !e.def.StickyControl {
 		next.Final, next.Under = false, under(who.oldest())
 	}
-	t.take(ctx, d, stands, next, who, err)
+	t.take(ctx, &d, &stands, &next, &who, err)
 }
 
 // take gives the unit a fresh assignment and claims it in the store, unless it
 // could not be read or the entry is not to be kept.
-func (t *Trial[S, R]) take(ctx context.Context, d Decision, old, next Entry, who identity, unread error) {
+func (t *Trial[S, R]) take(ctx context.Context, d *Decision, old, next *Entry, who *identity, unread error) {
 	e, a := t.exp, &t.a
 	a.Variant, a.Source, a.Origin, a.Tracked = next.Variant, next.Origin, next.Origin, true
 	transient := e.def.TransientControl && next.Origin == SourceResolved && next.Variant == Control
 	unkeepable := e.client.variantOnly && !next.Final
-	if unread == nil && !transient && !unkeepable {
-		t.claim(ctx, d, old, next, who)
+	if unread == nil && !transient && !unkeepable && e.client.cfg.Store != nil {
+		t.claim(ctx, d, *old, *next, who)
 	}
 }
 
 // claim stores next in the place of old. First writer wins: where another entry
 // stands, the unit gets what that says.
-func (t *Trial[S, R]) claim(ctx context.Context, d Decision, old, next Entry, who identity) {
+func (t *Trial[S, R]) claim(ctx context.Context, d *Decision, old, next Entry, who *identity) {
 	e, a := t.exp, &t.a
 	for range claimTries {
 		stands, err := e.claim(ctx, a, who, old, next)
@@ -134,7 +135,7 @@ func (t *Trial[S, R]) claim(ctx context.Context, d Decision, old, next Entry, wh
 		case stands == next:
 			return
 		case !slices.Contains(e.retired, stands.Variant):
-			t.answer(ctx, d, stands, who)
+			t.answer(ctx, d, &stands, who)
 			return
 		}
 		old = stands // a process of an older release wrote a retired name
@@ -146,7 +147,7 @@ func (t *Trial[S, R]) claim(ctx context.Context, d Decision, old, next Entry, wh
 const claimTries = 3
 
 // answer serves the entry that stands in the store.
-func (t *Trial[S, R]) answer(ctx context.Context, d Decision, stands Entry, who identity) {
+func (t *Trial[S, R]) answer(ctx context.Context, d *Decision, stands *Entry, who *identity) {
 	e, a := t.exp, &t.a
 	a.Variant, a.Rule, a.Excluded, a.Tracked = Control, "", false, false
 	switch {
@@ -166,12 +167,12 @@ func (t *Trial[S, R]) answer(ctx context.Context, d Decision, stands Entry, who 
 	a.Source, a.Origin = SourceStored, stands.Origin
 	if !t.ramped && t.moves(d, stands, who) {
 		t.ramped = true
-		t.ramp(ctx, d, stands, who)
+		t.ramp(ctx, d, *stands, who)
 	}
 }
 
 // moves reports whether today's decision moves an open control.
-func (t *Trial[S, R]) moves(d Decision, stands Entry, who identity) bool {
+func (t *Trial[S, R]) moves(d *Decision, stands *Entry, who *identity) bool {
 	def := &t.exp.def
 	return !stands.Final && stands.Variant == Control && !def.StickyControl &&
 		d.Variant != Control && d.Choose == nil && !d.Outside &&
@@ -181,7 +182,7 @@ func (t *Trial[S, R]) moves(d Decision, stands Entry, who identity) bool {
 
 // ramp moves an open control to the variant of today's decision. If that can't
 // be stored the unit stays where it is.
-func (t *Trial[S, R]) ramp(ctx context.Context, d Decision, old Entry, who identity) {
+func (t *Trial[S, R]) ramp(ctx context.Context, d *Decision, old Entry, who *identity) {
 	e, a := t.exp, &t.a
 	next := Entry{Variant: d.Variant, Previous: Control, Origin: SourceResolved, Final: true}
 	stands, err := e.claim(ctx, a, who, old, next)
@@ -190,12 +191,12 @@ func (t *Trial[S, R]) ramp(ctx context.Context, d Decision, old Entry, who ident
 	case stands == next:
 		a.Variant, a.Previous, a.Source = next.Variant, Control, SourceResolved
 	case stands != old:
-		t.answer(ctx, d, stands, who)
+		t.answer(ctx, d, &stands, who)
 	}
 }
 
 // insist serves a manual or forced assignment, and overwrites what differs.
-func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who identity) {
+func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who *identity) {
 	e, a := t.exp, &t.a
 	stands, found, err := e.load(ctx, a, who)
 	a.Variant, a.Source, a.Origin, a.Tracked = want.Variant, want.Origin, want.Origin, true
@@ -207,7 +208,7 @@ func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who identity) {
 }
 
 // serveStored serves a stored assignment although the rollout failed.
-func (t *Trial[S, R]) serveStored(ctx context.Context, who identity) {
+func (t *Trial[S, R]) serveStored(ctx context.Context, who *identity) {
 	e, a := t.exp, &t.a
 	stands, found, _ := e.load(ctx, a, who)
 	if !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||

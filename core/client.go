@@ -239,7 +239,7 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 		}
 		key = raw
 	}
-	who := identity{key: key}
+	who := &identity{key: key}
 	d, err := s.ask(ctx, who)
 	if err != nil {
 		return err

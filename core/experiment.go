@@ -265,8 +265,8 @@ func (e *Experiment[S, R]) Forget(ctx context.Context, subject S) error {
 	if e.fault != nil {
 		return e.fault
 	}
-	who, err := e.identify(ctx, subject)
-	switch {
+	var who identity
+	switch err := e.identify(ctx, subject, &who); {
 	case err != nil:
 		return err
 	case who.key == "":

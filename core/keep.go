@@ -14,7 +14,7 @@ import (
 
 // load reads what stands for the unit, and drops from the migration keys those
 // that hold another variant.
-func (s *spec) load(ctx context.Context, a *Assignment, who identity) (stands Entry, found bool, err error) {
+func (s *spec) load(ctx context.Context, a *Assignment, who *identity) (stands Entry, found bool, err error) {
 	store := s.client.cfg.Store
 	if store == nil {
 		return Entry{}, false, nil
@@ -50,7 +50,7 @@ var errNoVariant = errors.New("the store returned an entry without a variant")
 // loadTwins loads under the newest key and, while a secret rotates, under the
 // oldest key of the same identity too, so that an entry that is copied on
 // migration reaches processes that have only the previous secret.
-func (s *spec) loadTwins(ctx context.Context, who identity) (Entry, []string, bool, error) {
+func (s *spec) loadTwins(ctx context.Context, who *identity) (Entry, []string, bool, error) {
 	last := who.twins - 1
 	lookups := []Lookup{
 		{Experiment: s.name, Key: who.key, Older: who.older},
@@ -73,7 +73,7 @@ func (s *spec) loadTwins(ctx context.Context, who identity) (Entry, []string, bo
 
 // claim stores next in the place of old and returns what stands. A fresh
 // assignment is claimed under the oldest key first.
-func (s *spec) claim(ctx context.Context, a *Assignment, who identity, old, next Entry) (stands Entry, err error) {
+func (s *spec) claim(ctx context.Context, a *Assignment, who *identity, old, next Entry) (stands Entry, err error) {
 	store := s.client.cfg.Store
 	if store == nil {
 		return next, nil
@@ -106,7 +106,7 @@ func orNoVariant(stands Entry, err error) error {
 }
 
 // save overwrites what stands for the unit, under previous secrets too.
-func (s *spec) save(ctx context.Context, a *Assignment, who identity, e Entry) {
+func (s *spec) save(ctx context.Context, a *Assignment, who *identity, e Entry) {
 	store := s.client.cfg.Store
 	if store == nil {
 		return

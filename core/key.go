@@ -44,13 +44,14 @@ func newKeyring(scheme KeyScheme, secrets ...[]byte) keyring {
 
 // identify returns the unit's keys: for each identity, newest first, the key
 // under each secret, newest first. No key comes twice. An anonymous unit has
-// none.
-func (k *keyring) identify(experiment string, u *Unit) (identity, error) {
+// none. who is the zero identity before, and after an error.
+func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 	if err := u.fault(); err != nil || u.anonymous() {
-		return identity{}, err
+		return err
 	}
 	if u.ext == nil && len(k.keyers) == 1 && k.scheme == nil {
-		return identity{key: k.keyers[0].key(experiment, u)}, nil
+		who.key = k.keyers[0].key(experiment, u)
+		return nil
 	}
 	units := u.identities()
 	keys := make([]string, 0, maxKeys)
@@ -58,18 +59,18 @@ func (k *keyring) identify(experiment string, u *Unit) (identity, error) {
 	for i := range units {
 		if i > 0 {
 			if err := units[i].fault(); err != nil {
-				return identity{}, fmt.Errorf("older identity %d of the unit: %w", i, err)
+				return fmt.Errorf("older identity %d of the unit: %w", i, err)
 			}
 		}
 		for _, keyer := range k.keyers {
 			key, err := k.key(keyer, experiment, &units[i])
 			switch {
 			case err != nil:
-				return identity{}, err
+				return err
 			case slices.Contains(keys, key):
 				continue
 			case len(keys) == maxKeys:
-				return identity{}, fmt.Errorf("the unit has more than %d keys, from %d identities under %d secrets",
+				return fmt.Errorf("the unit has more than %d keys, from %d identities under %d secrets",
 					maxKeys, len(units), len(k.keyers))
 			}
 			keys = append(keys, key)
@@ -78,7 +79,8 @@ func (k *keyring) identify(experiment string, u *Unit) (identity, error) {
 			twins = len(keys) - 1
 		}
 	}
-	return identity{key: keys[0], older: keys[1:], twins: twins, traits: u.traits()}, nil
+	*who = identity{key: keys[0], older: keys[1:], twins: twins, traits: u.traits()}
+	return nil
 }
 
 func (k *keyring) key(keyer *keyer, experiment string, u *Unit) (string, error) {

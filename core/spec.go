@@ -29,24 +29,24 @@ func under(key string) string { return key[:min(len(key), underDigits)] }
 
 // identify asks the definition for the subject's unit. An error is a fault of
 // the unit.
-func (e *Experiment[S, R]) identify(ctx context.Context, subject S) (who identity, err error) {
+func (e *Experiment[S, R]) identify(ctx context.Context, subject S, who *identity) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.panicked(ctx, "unit", "", p)
-			who, err = identity{}, fmt.Errorf("core: experiment %s: Unit panicked: %v", e.name, p)
+			err = fmt.Errorf("core: experiment %s: Unit panicked: %v", e.name, p)
 		}
 	}()
 	u := e.def.Unit(subject)
-	if who, err = e.client.keys.identify(e.name, &u); err != nil {
+	if err = e.client.keys.identify(e.name, &u, who); err != nil {
 		err = fmt.Errorf("core: experiment %s: %w", e.name, err)
 	}
-	return who, err
+	return err
 }
 
 // ask asks Enabled and the rollout, and returns a decision that holds: its
 // state is valid and its variant is one of the experiment's, Control where the
 // rollout named none.
-func (s *spec) ask(ctx context.Context, who identity) (d Decision, err error) {
+func (s *spec) ask(ctx context.Context, who *identity) (d Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(ctx, "rollout", "", p)
@@ -60,48 +60,49 @@ func (s *spec) ask(ctx context.Context, who identity) (d Decision, err error) {
 	if d, err = s.rollout.Resolve(ctx, r); err != nil {
 		return Decision{}, s.rolloutError(err)
 	}
-	if d, err = s.checked(d, r); err != nil {
+	if err = s.checked(&d, &r); err != nil {
 		return Decision{}, s.rolloutError(err)
 	}
 	return d, nil
 }
 
-// checked holds a decision against the rules of Rollout.
-func (s *spec) checked(d Decision, r Request) (Decision, error) {
+// checked holds a decision against the rules of Rollout and names its variant.
+func (s *spec) checked(d *Decision, r *Request) error {
 	switch {
 	case d.State > On:
-		return d, fmt.Errorf("invalid state %v", d.State)
+		return fmt.Errorf("invalid state %v", d.State)
 	case d.State == Off:
-		return Decision{State: Off, Reason: d.Reason}, nil
+		*d = Decision{State: Off, Reason: d.Reason}
+		return nil
 	case d.State == On && (d.Outside || d.Choose != nil):
-		return d, errors.New("state on, which is one variant for everybody, yet the unit is outside or to be drawn")
+		return errors.New("state on, which is one variant for everybody, yet the unit is outside or to be drawn")
 	case d.Outside:
 		d.Variant, d.Choose = Control, nil
-		return d, nil
+		return nil
 	case d.Choose != nil:
 		d.Variant = Control
-		return d, nil
+		return nil
 	}
 	if d.State == On && d.Variant == AnyVariant && len(s.variants) > 2 {
 		d.State = Conditional // without control, but with several variants
 	}
 	var err error
 	if d.Variant, err = s.named(d.Variant, r); err != nil {
-		return d, err
+		return err
 	}
 	if d.State == On && d.Variant == Control {
-		return d, errors.New("state on, which is a variant other than control, with control")
+		return errors.New("state on, which is a variant other than control, with control")
 	}
-	return d, nil
+	return nil
 }
 
 // named returns the variant that a rollout means by a name.
-func (s *spec) named(name string, r Request) (string, error) {
+func (s *spec) named(name string, r *Request) (string, error) {
 	switch {
 	case name == "":
 		return Control, nil
 	case name == AnyVariant:
-		if name = spread(r); name == "" {
+		if name = spread(*r); name == "" {
 			return "", fmt.Errorf("the unit is selected: %w: the experiment has none but control", ErrUnknownVariant)
 		}
 	case !s.has(name):
@@ -111,7 +112,7 @@ func (s *spec) named(name string, r Request) (string, error) {
 }
 
 // choose draws a variant.
-func (s *spec) choose(ctx context.Context, d Decision, who identity) (variant string, err error) {
+func (s *spec) choose(ctx context.Context, d *Decision, who *identity) (variant string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(ctx, "rollout", "", p)
@@ -119,7 +120,7 @@ func (s *spec) choose(ctx context.Context, d Decision, who identity) (variant st
 		}
 	}()
 	if variant, err = d.Choose(ctx); err == nil {
-		variant, err = s.named(variant, Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants})
+		variant, err = s.named(variant, &Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants})
 	}
 	if err != nil {
 		return "", s.rolloutError(err)
