@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -86,26 +85,15 @@ func (f Flag) Disabled() bool { return f.State == core.Off && f.Weights[core.Con
 // Names returns the variants of f in a fixed order: control, then all other
 // names in Weights and Targets, sorted.
 func (f Flag) Names() []string {
-	names := map[string]bool{core.Control: true}
+	names := map[string]bool{}
 	for name := range f.Weights {
 		names[name] = true
 	}
 	for _, name := range f.Targets {
 		names[name] = true
 	}
-	return slices.SortedFunc(maps.Keys(names), func(a, b string) int {
-		if c := cmp.Compare(rank(a), rank(b)); c != 0 {
-			return c
-		}
-		return cmp.Compare(a, b)
-	})
-}
-
-func rank(name string) int {
-	if name == core.Control {
-		return 0
-	}
-	return 1
+	delete(names, core.Control)
+	return append([]string{core.Control}, slices.Sorted(maps.Keys(names))...)
 }
 
 // boolean returns f with one variant, candidate, in place of all but control:

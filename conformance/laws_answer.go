@@ -256,7 +256,8 @@ func checkConcurrent(s *setup) []string {
 }
 
 // checkReloads changes the flag back and forth while others keep asking. What
-// those hear is open, since a change takes its time; they are there for -race.
+// those hear is open, since a change takes its time; they are there for -race,
+// and are no progress to the watchdog.
 func checkReloads(s *setup) []string {
 	r := s.rollout(0)
 	var f faults

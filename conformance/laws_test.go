@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,6 +101,32 @@ func checkFlag(t *testing.T, l Law, f Flag) {
 	if f.Targets != nil {
 		require.Contains(t, l.Needs, core.Targets, l.ID)
 	}
+}
+
+func TestFlag(t *testing.T) {
+	f := Flag{State: core.Off, Weights: map[string]int{"red": 20, core.Control: 50, "blue": 30},
+		Targets: map[string]string{"k": "green", "l": core.Control}}
+	require.True(t, f.Disabled())
+	require.Equal(t, []string{core.Control, "blue", "green", "red"}, f.Names())
+	require.Equal(t, Flag{State: core.Off, Weights: half,
+		Targets: map[string]string{"k": core.Candidate, "l": core.Control}}, f.boolean())
+	require.False(t, Flag{State: core.Off, Weights: nobody}.Disabled())
+	require.False(t, Flag{State: core.On, Weights: all}.Disabled())
+	require.Equal(t, []string{core.Control}, Flag{}.Names())
+}
+
+// A rollout that refuses a definition beforehand need not fail afterwards.
+func TestRefusingAnUnknownVariantConforms(t *testing.T) {
+	h := over(reference{})
+	inner := h.New
+	h.New = func(t *testing.T, f Flag) (core.Rollout, func(Flag)) {
+		r, set := inner(t, f)
+		return choosy{r}, set
+	}
+	i := lawIndex("pipeline-unknown-variant")
+	rec := &recorder{t: t}
+	report := run(rec, h, Laws()[i:i+1], options{dir: t.TempDir(), limit: time.Minute})
+	require.True(t, report.Conformant(), rec.text())
 }
 
 // Every law on a rollout by itself speaks in the words of the contract, and

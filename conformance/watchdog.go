@@ -110,11 +110,11 @@ func watch(limit time.Duration, check func(w *watched) []string) []string {
 		case call := <-w.calls:
 			call()
 		case <-timer.C:
-			if moved := w.moved.Load(); moved == seen {
+			moved := w.moved.Load()
+			if moved == seen {
 				return []string{fmt.Sprintf("hangs: nothing happened for %v; the goroutines are\n%s", limit, goroutines())}
-			} else {
-				seen = moved
 			}
+			seen = moved
 		}
 		timer.Reset(limit)
 	}
