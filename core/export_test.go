@@ -8,3 +8,9 @@ func KeyMaker(secret []byte, experiment string) func(Unit) string {
 
 // AppendUnit is what a key is made of.
 func AppendUnit(b []byte, experiment string, u Unit) []byte { return appendUnit(b, experiment, &u) }
+
+// The name rules.
+var (
+	LegalName    = legalName
+	LegalVariant = legalVariant
+)
