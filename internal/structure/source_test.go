@@ -22,10 +22,7 @@ const maxLines = 420
 // panic.
 var (
 	longFiles = map[string]string{
-		"conformance/mutants_test.go": "one list of broken rollouts",
-		"core/assign_test.go":         "follows the decision order step by step",
-		"core/memory_test.go":         "one list of the rules of a store",
-		"core/trial_test.go":          "one list of what a trial does",
+		"core/memory_test.go": "one list of the rules of a store",
 	}
 	mayPanic = map[string]string{
 		"conformance/watchdog.go: abortf": "ends a check; the watchdog recovers it",
