@@ -9,8 +9,8 @@ import (
 )
 
 // Matrix returns the reports as a table in Markdown: one row for each, one
-// column per capability, how many laws passed, and below it the reason for
-// every capability that is missing. Reports keep the order given; those of
+// column per capability, how many laws passed, and below it the reasons for
+// what is missing, each once. Reports keep the order given; those of
 // different suites get a table each. The text ends with a newline, and is empty
 // for no reports.
 func Matrix(reports ...Report) string {
@@ -36,7 +36,8 @@ func table(suite string, reports []Report) string {
 			}
 		}
 	}
-	var b, reasons strings.Builder
+	var b strings.Builder
+	var reasons reasons
 	fmt.Fprintf(&b, "| %s |", suite)
 	for _, c := range capabilities {
 		fmt.Fprintf(&b, " %s |", c)
@@ -51,7 +52,7 @@ func table(suite string, reports []Report) string {
 					mark = "✓"
 				} else {
 					mark = "–"
-					fmt.Fprintf(&reasons, "- %s, %s: %s\n", r.Name, c, oneLine(a.Reason))
+					reasons.add(string(c)+": "+a.Reason, r.Name)
 				}
 			}
 			fmt.Fprintf(&b, " %s |", mark)
@@ -64,13 +65,34 @@ func table(suite string, reports []Report) string {
 		}
 		fmt.Fprintf(&b, " %d of %d |\n", passed, len(r.Laws))
 		if r.Remote != "" {
-			fmt.Fprintf(&reasons, "- %s, evaluates remotely: %s\n", r.Name, oneLine(r.Remote))
+			reasons.add("evaluates remotely: "+r.Remote, r.Name)
 		}
 	}
-	if reasons.Len() > 0 {
-		b.WriteString("\n" + reasons.String())
+	if len(reasons.texts) > 0 {
+		b.WriteString("\n")
+	}
+	for _, text := range reasons.texts {
+		fmt.Fprintf(&b, "- %s (%s)\n", text, strings.Join(reasons.of[text], ", "))
 	}
 	return b.String()
+}
+
+// reasons are why something is missing, each with those it holds for, in the
+// order in which they came up.
+type reasons struct {
+	texts []string
+	of    map[string][]string
+}
+
+func (r *reasons) add(text, name string) {
+	text = oneLine(text)
+	if r.of == nil {
+		r.of = make(map[string][]string)
+	}
+	if r.of[text] == nil {
+		r.texts = append(r.texts, text)
+	}
+	r.of[text] = append(r.of[text], name)
 }
 
 // oneLine keeps a reason from ending the list that it stands in.

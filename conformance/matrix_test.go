@@ -25,8 +25,8 @@ func ExampleMatrix() {
 	// | percent | ✓ | – | 1 of 2 |
 	// | acme | ✓ | ✓ | 2 of 2 |
 	//
-	// - percent, reloads: weights are code
-	// - acme, evaluates remotely: asks a server
+	// - reloads: weights are code (percent)
+	// - evaluates remotely: asks a server (acme)
 }
 
 func TestMatrixSeparatesSuites(t *testing.T) {
@@ -41,7 +41,7 @@ func TestMatrixSeparatesSuites(t *testing.T) {
 | a | – |   | 0 of 0 |
 | c |   | ✓ | 0 of 0 |
 
-- a, x: two lines | a bar
+- x: two lines | a bar (a)
 
 | store | y | laws |
 |---|:-:|--:|
