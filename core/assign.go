@@ -58,7 +58,11 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	}
 
 	// 5. Stored. A retired variant counts as absent and is replaced.
-	stands, found, err := e.load(ctx, a, &who)
+	var stands Entry
+	var found bool
+	if e.client.cfg.Store != nil {
+		stands, found, err = e.load(ctx, a, &who)
+	}
 	if found && !slices.Contains(e.retired, stands.Variant) {
 		t.answer(ctx, &d, &stands, &who)
 		return

@@ -49,8 +49,8 @@ func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 	if err := u.fault(); err != nil || u.anonymous() {
 		return err
 	}
-	if u.ext == nil && len(k.keyers) == 1 && k.scheme == nil {
-		who.key = k.keyers[0].key(experiment, u)
+	if len(k.keyers) == 1 && k.scheme == nil && (u.ext == nil || u.ext.raw == "" && len(u.ext.older) == 0) {
+		who.key, who.traits = k.keyers[0].key(experiment, u), u.traits()
 		return nil
 	}
 	units := u.identities()
@@ -111,6 +111,15 @@ type keyState struct {
 	sum [sha256.Size]byte
 }
 
+// hexPairs are the two digits of each byte. encoding/hex takes a tenth of the
+// whole key, since it looks up each digit for itself.
+var hexPairs = func() (pairs [256]uint16) {
+	for i := range pairs {
+		pairs[i] = binary.LittleEndian.Uint16(hex.AppendEncode(nil, []byte{byte(i)}))
+	}
+	return pairs
+}()
+
 func newKeyer(secret []byte) *keyer {
 	k := &keyer{secret: slices.Clone(secret)}
 	k.pool.New = func() any {
@@ -126,7 +135,9 @@ func (k *keyer) key(experiment string, u *Unit) string {
 	s.mac.Write(s.buf)
 	s.mac.Sum(s.sum[:0])
 	var digits [keyDigits]byte
-	hex.Encode(digits[:], s.sum[:])
+	for i, b := range s.sum {
+		binary.LittleEndian.PutUint16(digits[2*i:], hexPairs[b])
+	}
 	if cap(s.buf) > 4096 {
 		s.buf = nil // one large unit should not be kept for ever
 	}
@@ -179,5 +190,8 @@ func appendUnit(b []byte, experiment string, u *Unit) []byte {
 }
 
 func appendText(b []byte, s string) []byte {
+	if len(s) < 1<<7 {
+		return append(append(b, byte(len(s))), s...) // what follows, inlined
+	}
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }

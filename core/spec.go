@@ -56,18 +56,21 @@ func (s *spec) ask(ctx context.Context, who *identity) (d Decision, err error) {
 	if s.enabled != nil && !s.enabled(ctx) {
 		return Decision{State: Off}, nil
 	}
-	r := Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants, Traits: who.traits}
-	if d, err = s.rollout.Resolve(ctx, r); err != nil {
+	if d, err = s.rollout.Resolve(ctx, s.request(who)); err != nil {
 		return Decision{}, s.rolloutError(err)
 	}
-	if err = s.checked(&d, &r); err != nil {
+	if err = s.checked(&d, who); err != nil {
 		return Decision{}, s.rolloutError(err)
 	}
 	return d, nil
 }
 
+func (s *spec) request(who *identity) Request {
+	return Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants, Traits: who.traits}
+}
+
 // checked holds a decision against the rules of Rollout and names its variant.
-func (s *spec) checked(d *Decision, r *Request) error {
+func (s *spec) checked(d *Decision, who *identity) error {
 	switch {
 	case d.State > On:
 		return fmt.Errorf("invalid state %v", d.State)
@@ -87,7 +90,7 @@ func (s *spec) checked(d *Decision, r *Request) error {
 		d.State = Conditional // without control, but with several variants
 	}
 	var err error
-	if d.Variant, err = s.named(d.Variant, r); err != nil {
+	if d.Variant, err = s.named(d.Variant, who); err != nil {
 		return err
 	}
 	if d.State == On && d.Variant == Control {
@@ -97,12 +100,12 @@ func (s *spec) checked(d *Decision, r *Request) error {
 }
 
 // named returns the variant that a rollout means by a name.
-func (s *spec) named(name string, r *Request) (string, error) {
+func (s *spec) named(name string, who *identity) (string, error) {
 	switch {
 	case name == "":
 		return Control, nil
 	case name == AnyVariant:
-		if name = spread(*r); name == "" {
+		if name = spread(s.request(who)); name == "" {
 			return "", fmt.Errorf("the unit is selected: %w: the experiment has none but control", ErrUnknownVariant)
 		}
 	case !s.has(name):
@@ -120,7 +123,7 @@ func (s *spec) choose(ctx context.Context, d *Decision, who *identity) (variant 
 		}
 	}()
 	if variant, err = d.Choose(ctx); err == nil {
-		variant, err = s.named(variant, &Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants})
+		variant, err = s.named(variant, who)
 	}
 	if err != nil {
 		return "", s.rolloutError(err)

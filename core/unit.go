@@ -113,11 +113,11 @@ func (a Attr) unknown() bool {
 type Unit struct {
 	n      int      // attributes in all
 	inline [2]Attr  // the first ones, so that most units need no allocation
-	more   []Attr   // the others; never changed after it was set
 	ext    *unitExt // what few units have; never changed after it was set
 }
 
 type unitExt struct {
+	more   []Attr      // the attributes that follow the inline ones
 	sticky []string    // names the key covers; nil: all
 	traits []Attr      // shared with the flag system
 	older  []migration // in the order given
@@ -146,7 +146,7 @@ func Actor[ID ~string](id ID) Unit {
 func NewUnit(attrs ...Attr) Unit {
 	u := Unit{n: len(attrs)}
 	if k := copy(u.inline[:], attrs); k < len(attrs) {
-		u.more = slices.Clone(attrs[k:])
+		u.ext = &unitExt{more: slices.Clone(attrs[k:])}
 	}
 	return u
 }
@@ -221,7 +221,7 @@ func (u *Unit) attr(i int) *Attr {
 	if i < len(u.inline) {
 		return &u.inline[i]
 	}
-	return &u.more[i-len(u.inline)]
+	return &u.ext.more[i-len(u.inline)]
 }
 
 // covers reports whether the key covers the attribute.
