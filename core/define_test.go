@@ -248,7 +248,7 @@ func TestInlineThatIsForbiddenOrDefined(t *testing.T) {
 // described is a rollout that is made anew at each call and says how it is set.
 type described struct {
 	detail string
-	secret map[string]int // makes it incomparable
+	_      map[string]int // makes it incomparable
 }
 
 func (described) Resolve(context.Context, core.Request) (core.Decision, error) {
