@@ -28,6 +28,7 @@ const (
 	KindInt
 	KindBool
 	KindFloat
+	KindUint // a whole number above the largest int64
 )
 
 // An Attr is a named value: one part of what makes a unit, or a trait of it.
@@ -44,9 +45,14 @@ type Attr struct {
 // String returns an attribute with a text value.
 func String[T ~string](name string, v T) Attr { return Attr{Name: name, str: string(v)} }
 
-// Int returns an attribute with a whole number.
-func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32](name string, v T) Attr {
-	return Attr{Name: name, kind: KindInt, num: uint64(int64(v))}
+// Int returns an attribute with a whole number of any size. The same number is
+// the same attribute, whatever its type.
+func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr](name string, v T) Attr {
+	a := Attr{Name: name, kind: KindInt, num: uint64(v)}
+	if v > 0 && a.num > math.MaxInt64 {
+		a.kind = KindUint
+	}
+	return a
 }
 
 // Bool returns an attribute that is true or false.
@@ -70,7 +76,8 @@ func Float(name string, v float64) Attr {
 // Kind returns the type of the value.
 func (a Attr) Kind() Kind { return a.kind }
 
-// Value returns the value: a string, int64, bool or float64.
+// Value returns the value: a string, int64, bool, float64, or uint64 for what no
+// int64 holds.
 func (a Attr) Value() any {
 	switch a.kind {
 	case KindInt:
@@ -79,6 +86,8 @@ func (a Attr) Value() any {
 		return a.num != 0
 	case KindFloat:
 		return math.Float64frombits(a.num)
+	case KindUint:
+		return a.num
 	}
 	return a.str
 }
@@ -92,6 +101,8 @@ func (a Attr) Text() string {
 		return strconv.FormatBool(a.num != 0)
 	case KindFloat:
 		return strconv.FormatFloat(math.Float64frombits(a.num), 'g', -1, 64)
+	case KindUint:
+		return strconv.FormatUint(a.num, 10)
 	}
 	return a.str
 }

@@ -162,6 +162,8 @@ func TestAttrsSayWhatTheyHold(t *testing.T) {
 	}{
 		{core.String("a", id("x")), core.KindString, "x", "x"},
 		{core.Int("a", int8(-3)), core.KindInt, int64(-3), "-3"},
+		{core.Int("a", uint64(3)), core.KindInt, int64(3), "3"},
+		{core.Int("a", uint64(math.MaxUint64)), core.KindUint, uint64(math.MaxUint64), "18446744073709551615"},
 		{core.Bool("a", true), core.KindBool, true, "true"},
 		{core.Bool("a", false), core.KindBool, false, "false"},
 		{core.Float("a", 1.5), core.KindFloat, 1.5, "1.5"},
@@ -171,6 +173,8 @@ func TestAttrsSayWhatTheyHold(t *testing.T) {
 		require.Equal(t, c.value, c.attr.Value())
 		require.Equal(t, c.text, c.attr.Text())
 	}
+	require.NotEqual(t, core.Int("a", -1), core.Int("a", uint64(math.MaxUint64)))
+	require.Equal(t, core.Int("a", -1), core.Int("a", int8(-1)))
 	require.Equal(t, core.Float("a", math.NaN()), core.Float("a", -math.NaN()))
 	require.Equal(t, core.Float("a", 0), core.Float("a", math.Copysign(0, -1)))
 }
