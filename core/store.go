@@ -43,6 +43,10 @@ type Entry struct {
 //   - An operation returns at the deadline of its ctx. A store that does no I/O
 //     need not look at it.
 //   - Clear touches one experiment only.
+//   - A failed operation never looks like an absence: it is an error, unless
+//     the store knows the answer otherwise.
+//   - Entries may expire. An entry that expired is absent. A write, a copy
+//     included, gives an entry its whole time.
 //
 // The core treats every error as "unknown": it decides without the store,
 // marks the event degraded and writes nothing. A Store must pass
@@ -76,7 +80,9 @@ type Store interface {
 // A VariantStore is a [Store] that may be able to keep variant names only, as
 // one that shares its layout with another system. Where VariantOnly is true the
 // core stores neither open controls nor exclusions, since they would read back
-// as final assignments. Without it a store keeps whole entries.
+// as final assignments: Load returns the variant and Final, and no Origin. Two
+// entries are then equal if their variants are, and a Claim that stored e
+// returns e as it was given. Without it a store keeps whole entries.
 type VariantStore interface {
 	VariantOnly() bool
 }
