@@ -16,6 +16,7 @@ import (
 // The suites that make reports.
 const (
 	suiteRollout = "rollout"
+	suiteStore   = "store"
 )
 
 // A Status says how a law fared.
@@ -33,7 +34,7 @@ const (
 // A Report says what one implementation can do, and which laws hold for it. It
 // has nothing in it that differs from run to run.
 type Report struct {
-	// Suite is what was tested: "rollout".
+	// Suite is what was tested: "rollout" or "store".
 	Suite string `json:"suite"`
 
 	// Name is the harness's.
