@@ -240,7 +240,7 @@ func TestMemoryStoreEvictsElsewhere(t *testing.T) {
 }
 
 func TestMemoryStoreEvictsTheLeastRecentlyUsed(t *testing.T) {
-	const bound, hot = 4000, 400
+	const bound, hot = 2000, 200
 	m := newMemoryStore(bound, 4, 0)
 	for i := range uint64(hot) {
 		memClaim(t, m, "e", memKey(i), Entry{}, memRed)
@@ -624,7 +624,7 @@ func TestMemoryStoreAllocations(t *testing.T) {
 }
 
 func TestMemoryStoreSize(t *testing.T) {
-	const n = 250_000
+	const n = 100_000
 	m := NewMemoryStore(&MemoryOptions{MaxEntries: n})
 	for i := range uint64(n) {
 		_ = m.Save(context.Background(), "e", memKey(i), memRed)
