@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/rolloutkit/rolloutkit/conformance"
 )
 
 // matrix is the block that shows what each rollout or store can do, by the
-// conformance reports in the repository but for those of the suite's own tests.
+// conformance reports in the repository but for those of the suite's own tests,
+// sorted by name.
 // Its argument is the suite, "rollout" or "store".
 func matrix(root, suite string) (string, error) {
 	paths, err := find(root, func(path string) bool {
@@ -35,5 +38,6 @@ func matrix(root, suite string) (string, error) {
 	if len(reports) == 0 {
 		return "", fmt.Errorf("there is no conformance report of suite %q", suite)
 	}
+	slices.SortFunc(reports, func(a, b conformance.Report) int { return cmp.Compare(a.Name, b.Name) })
 	return "\n" + conformance.Matrix(reports...) + "\n", nil
 }
