@@ -167,35 +167,52 @@ func (r *report) summary(took time.Duration) bool {
 	if len(r.passed)+len(r.failed) == 0 {
 		r.fault("no test was executed")
 	}
-	fmt.Fprintln(r.out, "\n== real servers")
-	for _, server := range slices.Sorted(maps.Keys(r.ran)) {
-		fmt.Fprintln(r.out, "ran against ", server)
+	var skipped, failed []string
+	for name, reason := range r.skipped {
+		skipped = append(skipped, fmt.Sprintf("%s %s: %s", name.Package, name.Test, reason))
 	}
-	for _, server := range slices.Sorted(maps.Keys(r.missing)) {
-		fmt.Fprintln(r.out, "NOT AGAINST ", server)
+	for name := range r.failed {
+		failed = append(failed, name.Package+" "+name.Test)
 	}
-	if len(r.ran)+len(r.missing) == 0 {
-		fmt.Fprintln(r.out, "none: no test asked for one")
-	}
-	byName := func(a, b testName) int {
-		return strings.Compare(a.Package+"\x00"+a.Test, b.Package+"\x00"+b.Test)
-	}
-	if len(r.skipped) > 0 {
-		fmt.Fprintln(r.out, "\n== SKIPPED")
-		for _, name := range slices.SortedFunc(maps.Keys(r.skipped), byName) {
-			fmt.Fprintf(r.out, "%s %s: %s\n", name.Package, name.Test, r.skipped[name])
-		}
-	}
-	if len(r.failed)+len(r.faults) > 0 {
-		fmt.Fprintln(r.out, "\n== FAILED")
-		for _, name := range slices.SortedFunc(maps.Keys(r.failed), byName) {
-			fmt.Fprintln(r.out, name.Package, name.Test)
-		}
-		for _, fault := range r.faults {
-			fmt.Fprintln(r.out, fault)
-		}
-	}
+	r.section("SKIPPED", skipped)
+	r.section("real servers", r.servers())
+	r.section("FAILED", append(failed, r.faults...))
 	fmt.Fprintf(r.out, "\npackages: %d, time: %v, tests with their subtests:\n%d passed, %d failed, %d skipped\n",
 		len(r.packages), took.Round(time.Second), len(r.passed), len(r.failed), len(r.skipped))
 	return len(r.failed)+len(r.faults) == 0
+}
+
+// servers lists what the tests ran against, and what they could not.
+func (r *report) servers() []string {
+	count := map[string]int{} // by name and version
+	for server := range r.ran {
+		if i := strings.LastIndex(server, " at "); i >= 0 {
+			server = server[:i]
+		}
+		count[server]++
+	}
+	var lines []string
+	for server, n := range count {
+		lines = append(lines, fmt.Sprintf("ran against %s, started %d times", server, n))
+	}
+	for server := range r.missing {
+		lines = append(lines, "NOT AGAINST "+server)
+	}
+	if lines == nil {
+		return []string{"none: no test asked for one"}
+	}
+	return lines
+}
+
+// section prints lines, sorted and without our own module's name, under a title.
+// No lines, no section.
+func (r *report) section(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	slices.Sort(lines)
+	fmt.Fprintf(r.out, "\n== %s\n", title)
+	for _, line := range lines {
+		fmt.Fprintln(r.out, strings.TrimPrefix(line, "github.com/rolloutkit/rolloutkit/"))
+	}
 }

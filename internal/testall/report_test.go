@@ -38,6 +38,7 @@ func TestReport(t *testing.T) {
 	))
 	r.read(recorded(t,
 		[3]string{"output", "TestRedis", "real server: ran redis 7.0.15 at 127.0.0.1:7000\n"},
+		[3]string{"output", "TestRedis", "real server: ran redis 7.0.15 at 127.0.0.1:7001\n"},
 		[3]string{"pass", "TestRedis", ""},
 		[3]string{"output", "TestRelay", "real server: skipped relay: no relay\n"},
 		[3]string{"output", "TestRelay", "    relay_test.go:9: no relay\n"},
@@ -47,12 +48,12 @@ func TestReport(t *testing.T) {
 	require.True(t, r.summary(time.Second))
 	require.Equal(t, `ok  	p	0.1s
 
-== real servers
-ran against  redis 7.0.15 at 127.0.0.1:7000
-NOT AGAINST  relay: no relay
-
 == SKIPPED
 p TestRelay: relay_test.go:9: no relay
+
+== real servers
+NOT AGAINST relay: no relay
+ran against redis 7.0.15, started 2 times
 
 packages: 1, time: 1s, tests with their subtests:
 2 passed, 0 failed, 1 skipped
@@ -86,8 +87,8 @@ go: no such module
 none: no test asked for one
 
 == FAILED
-p TestBad
 go test in .: exit status 1
+p TestBad
 
 packages: 1, time: 1s, tests with their subtests:
 1 passed, 1 failed, 0 skipped
