@@ -33,6 +33,8 @@ func TestReport(t *testing.T) {
 		[3]string{"output", "TestRelay", "    relay_test.go:9: no relay\n"},
 		[3]string{"output", "TestRelay", "--- SKIP: TestRelay (0.00s)\n"},
 		[3]string{"skip", "TestRelay", ""},
+		[3]string{"output", "TestConforms/targets", "    run.go:93: A flag can. not supported: targets: it has none\n"},
+		[3]string{"skip", "TestConforms/targets", ""},
 		[3]string{"output", "", "ok  \tp\t0.1s\n"},
 		[3]string{"pass", "", ""},
 	))
@@ -43,10 +45,13 @@ func TestReport(t *testing.T) {
 		[3]string{"output", "TestRelay", "real server: skipped relay: no relay\n"},
 		[3]string{"output", "TestRelay", "    relay_test.go:9: no relay\n"},
 		[3]string{"skip", "TestRelay", ""},
+		[3]string{"output", "TestConforms/targets", "    run.go:93: A flag can. not supported: targets: it has none\n"},
+		[3]string{"skip", "TestConforms/targets", ""},
 		[3]string{"pass", "", ""},
 	))
 	require.True(t, r.summary(time.Second))
-	require.Equal(t, `ok  	p	0.1s
+	require.Equal(t, `not supported: TestConforms/targets: targets: it has none
+ok  	p	0.1s
 
 == SKIPPED
 p TestRelay: relay_test.go:9: no relay
@@ -55,7 +60,7 @@ p TestRelay: relay_test.go:9: no relay
 NOT AGAINST relay: no relay
 ran against redis 7.0.15, started 2 times
 
-packages: 1, time: 1s, tests with their subtests:
+packages: 1, time: 1s, laws opted out of: 1, tests with their subtests:
 2 passed, 0 failed, 1 skipped
 `, out.String())
 }
@@ -90,7 +95,7 @@ none: no test asked for one
 go test in .: exit status 1
 p TestBad
 
-packages: 1, time: 1s, tests with their subtests:
+packages: 1, time: 1s, laws opted out of: 0, tests with their subtests:
 1 passed, 1 failed, 0 skipped
 `, out.String())
 }
