@@ -102,7 +102,7 @@ func TestRequestCarriesKeyVariantsAndTraitsOnly(t *testing.T) {
 		d.Unit = func(u *user) core.Unit { return core.Actor(u.ID).Traits(core.Int("age", 40)) }
 	})
 	a := l.exp.Assign(ctx, &user{ID: "ada@example.com"})
-	require.Equal(t, core.Request{Experiment: "shop_pill_color", Key: a.Key,
+	require.Equal(t, core.Request{Experiment: "shop_pill_color", Key: a.Key, Current: a.Key,
 		Variants: []string{"control", "red", "blue"}, Traits: []core.Attr{core.Int("age", 40)}}, l.flag.last)
 }
 

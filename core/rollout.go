@@ -117,6 +117,12 @@ type Request struct {
 	// key presented, so that nothing is drawn again.
 	Key string
 
+	// Current is the newest key of the unit, the one that its assignment is
+	// stored under. It is Key unless the unit migrated. Only a rollout that
+	// repeats what another system draws should decide by it: the others would
+	// draw a migrated unit again.
+	Current string
+
 	// Variants are the names of all behaviours in the order of the definition,
 	// control first. Read-only.
 	Variants []string

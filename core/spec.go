@@ -66,7 +66,7 @@ func (s *spec) ask(ctx context.Context, who *identity) (d Decision, err error) {
 }
 
 func (s *spec) request(who *identity) Request {
-	return Request{Experiment: s.name, Key: who.oldest(), Variants: s.variants, Traits: who.traits}
+	return Request{Experiment: s.name, Key: who.oldest(), Current: who.key, Variants: s.variants, Traits: who.traits}
 }
 
 // checked holds a decision against the rules of Rollout and names its variant.

@@ -196,6 +196,7 @@ func TestKeysAreOrderedByIdentityThenBySecret(t *testing.T) {
 	a := l.assignUnit(now.MigratedWith(core.Int("v", 1)).MigratedFrom(gone), secrets[:2]...)
 	require.Equal(t, want, append([]string{a.Key}, a.MigrationKeys...))
 	require.Equal(t, want[5], l.flag.last.Key, "the flag decides by the oldest")
+	require.Equal(t, want[0], l.flag.last.Current, "and knows the newest")
 }
 
 func TestMigratedWithAddsWhatTheUnitDoesNotHaveAndKeepsStickiness(t *testing.T) {
