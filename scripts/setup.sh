@@ -70,12 +70,13 @@ install_new_node() {
     say "COULD NOT INSTALL $package"
   fi
 }
+run_the_gem() { ruby "$(dirname "$0")/../core/glex/testdata/gem.rb" </dev/null; }
 
 need 'gcc libc6-dev' 'the race detector' compile_c
 need 'redis-server redis-tools' 'assignments kept in a real Redis' have redis-server redis-cli
 need 'postgresql' 'the database of a real Unleash server' have initdb postgres
 need 'nodejs npm' 'a real Unleash server' have node npm
-need 'ruby ruby-gitlab-experiment' 'comparison with the Ruby gem' run_the_gem
+need 'ruby ruby-gitlab-experiment ruby-actionpack ruby-globalid ruby-redis' 'comparison with the Ruby gem' run_the_gem
 
 may_install=false
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && may_install=true
