@@ -59,10 +59,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 
 	// 5. Stored. A retired variant counts as absent and is replaced.
 	var stands Entry
-	var found bool
-	if e.client.cfg.Store != nil {
-		stands, found, err = e.load(ctx, a, &who)
-	}
+	found, err := e.load(ctx, a, &who, &stands)
 	if found && !slices.Contains(e.retired, stands.Variant) {
 		t.answer(ctx, &d, &stands, &who)
 		return
@@ -202,7 +199,8 @@ func (t *Trial[S, R]) ramp(ctx context.Context, d *Decision, old Entry, who *ide
 // insist serves a manual or forced assignment, and overwrites what differs.
 func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who *identity) {
 	e, a := t.exp, &t.a
-	stands, found, err := e.load(ctx, a, who)
+	var stands Entry
+	found, err := e.load(ctx, a, who, &stands)
 	a.Variant, a.Source, a.Origin, a.Tracked = want.Variant, want.Origin, want.Origin, true
 	same := found && stands.Variant == want.Variant &&
 		(e.client.variantOnly || stands.Origin == want.Origin && stands.Final)
@@ -214,8 +212,8 @@ func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who *identity) {
 // serveStored serves a stored assignment although the rollout failed.
 func (t *Trial[S, R]) serveStored(ctx context.Context, who *identity) {
 	e, a := t.exp, &t.a
-	stands, found, _ := e.load(ctx, a, who)
-	if !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||
+	var stands Entry
+	if found, _ := e.load(ctx, a, who, &stands); !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||
 		e.def.StickyPolicy == ExclusionFirst && t.isExcluded(ctx) {
 		return
 	}

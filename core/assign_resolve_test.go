@@ -207,6 +207,10 @@ func TestFirstWriterWins(t *testing.T) {
 			require.Equal(t, c.want, a.Variant)
 			require.Equal(t, c.source, a.Source)
 			require.Equal(t, a.Variant != core.Control, a.Tracked)
+			if c.stands.Variant != "brown" {
+				e, _ := l.stands(a)
+				require.Equal(t, c.stands, e, "the loser writes nothing more")
+			}
 		})
 	}
 }

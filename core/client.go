@@ -248,7 +248,8 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 		return nil
 	}
 	a := Assignment{Experiment: s.name, Key: key, State: d.State, Reason: d.Reason, Source: SourceStored, Tracked: true}
-	stands, found, err := s.load(ctx, &a, who)
+	var stands Entry
+	found, err := s.load(ctx, &a, who, &stands)
 	switch {
 	case err != nil:
 		return fmt.Errorf("core: experiment %s: %w", s.name, err)

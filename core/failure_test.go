@@ -126,6 +126,7 @@ func TestFailedClaimServesWhatWasDecided(t *testing.T) {
 	require.True(t, a.Tracked)
 	require.True(t, a.Degraded)
 	require.ErrorIs(t, a.Err, errStore)
+	require.Equal(t, 1, l.store.writes, "it is not tried again")
 }
 
 func TestFailedClaimOfADrawIsAnError(t *testing.T) {

@@ -12,29 +12,31 @@ import (
 // or a unit changes. So what the store holds is kept the same under all keys
 // that are presented, and the oldest, which every process knows, decides races.
 
-// load reads what stands for the unit, and drops from the migration keys those
-// that hold another variant.
-func (s *spec) load(ctx context.Context, a *Assignment, who *identity) (stands Entry, found bool, err error) {
+// load reads what stands for the unit into stands, which is zero before and
+// where nothing is found. It drops from the migration keys those that hold
+// another variant.
+func (s *spec) load(ctx context.Context, a *Assignment, who *identity, stands *Entry) (found bool, err error) {
 	store := s.client.cfg.Store
 	if store == nil {
-		return Entry{}, false, nil
+		return false, nil
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			stands, found, err = Entry{}, false, s.degraded(ctx, a, "load", s.storePanic(ctx, p))
+			found, err = false, s.degraded(ctx, a, "load", s.storePanic(ctx, p))
 		}
 	}()
+	var e Entry
 	var others []string
 	if who.twins == 0 {
-		stands, others, found, err = store.Load(ctx, s.name, who.key, who.older)
+		e, others, found, err = store.Load(ctx, s.name, who.key, who.older)
 	} else {
-		stands, others, found, err = s.loadTwins(ctx, who)
+		e, others, found, err = s.loadTwins(ctx, who)
 	}
-	if found {
-		err = orNoVariant(stands, err)
+	if found && err == nil && e.Variant == "" {
+		err = errNoVariant
 	}
 	if err != nil {
-		return Entry{}, false, s.degraded(ctx, a, "load", err)
+		return false, s.degraded(ctx, a, "load", err)
 	}
 	if len(others) > 0 {
 		s.client.stats.conflicts.Add(uint64(len(others)))
@@ -42,7 +44,10 @@ func (s *spec) load(ctx context.Context, a *Assignment, who *identity) (stands E
 			return slices.Contains(others, key)
 		})
 	}
-	return stands, found, nil
+	if found {
+		*stands = e
+	}
+	return found, nil
 }
 
 var errNoVariant = errors.New("the store returned an entry without a variant")
