@@ -12,6 +12,9 @@ import (
 // TestAllocations pins what a call costs: the key for Assign, the event's ID
 // for Run, and the ctx of a behaviour that is a function.
 func TestAllocations(t *testing.T) {
+	if core.RaceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	one := func(id string) core.Unit { return core.Actor(id) }
 	two := func(id string) core.Unit { return core.NewUnit(core.String("actor", id), core.Int("project", 7)) }
 	fn := func(context.Context, string) (string, error) { return "", nil }

@@ -14,3 +14,6 @@ var (
 	LegalName    = legalName
 	LegalVariant = legalVariant
 )
+
+// RaceEnabled says that the race detector is on: it allocates, and is slow.
+const RaceEnabled = raceEnabled

@@ -123,14 +123,14 @@ func TestRulesHoldInAnyOrder(t *testing.T) {
 }
 
 func TestDefaultSplitIsEvenWithinFourSigma(t *testing.T) {
-	const units = 100_000
+	units := crowdSize(100_000)
 	l := newLab(t, func(c *core.Config, _ *definition) { c.Rollout = core.Even })
 	counts := map[string]int{}
 	for i := range units {
 		counts[l.exp.Assign(ctx, &user{ID: fmt.Sprint(i)}).Variant]++
 	}
-	sigma := math.Sqrt(units * (1.0 / 3) * (2.0 / 3))
+	sigma := math.Sqrt(float64(units) * (1.0 / 3) * (2.0 / 3))
 	for _, v := range l.exp.Variants() {
-		require.InDelta(t, units/3.0, counts[v], 4*sigma, v)
+		require.InDelta(t, float64(units)/3, counts[v], 4*sigma, v)
 	}
 }

@@ -39,13 +39,22 @@ func simulated(t *testing.T, store core.Store, rollout core.Rollout, tracker cor
 	})
 }
 
+// crowdSize is n, or less under the race detector, which is slow and has nothing
+// to find in what runs on one goroutine.
+func crowdSize(n int) int {
+	if core.RaceEnabled {
+		return n / 20
+	}
+	return n
+}
+
 // TestAATestStaysEven lives through what biases experiments: converters become
 // excluded, at another rate in each group; people sign in, come back on a second
 // device with a fresh cookie, and secrets rotate while processes of both
 // releases serve the same people. The variants do nothing, so the tracked
 // split must stay even, and nobody may change variant.
 func TestAATestStaysEven(t *testing.T) {
-	const people = 20_000
+	people := crowdSize(20_000)
 	rng := rand.New(rand.NewPCG(1, 2))
 	store := core.NewMemoryStore(nil)
 	events := &recorder{}
@@ -138,7 +147,7 @@ func TestTransientControlsBiasTheSplit(t *testing.T) {
 		Exclusions: []core.Rule[*person]{{If: func(_ context.Context, p *person) bool { return p.converted }}},
 	})
 	tracked := map[string]int{}
-	for i := range 20_000 {
+	for i := range crowdSize(20_000) {
 		p := &person{cookie: fmt.Sprint(i)}
 		e.Assign(ctx, p)
 		p.converted = i%3 == 0
@@ -153,7 +162,7 @@ func TestTransientControlsBiasTheSplit(t *testing.T) {
 // TestRotationAndMigrationMoveNobody rotates the secret and migrates every unit
 // at the same time, with a store and without.
 func TestRotationAndMigrationMoveNobody(t *testing.T) {
-	const units = 100_000
+	units := crowdSize(100_000)
 	for name, store := range map[string]core.Store{"without a store": nil, "with a store": core.NewMemoryStore(nil)} {
 		t.Run(name, func(t *testing.T) {
 			define := func(unit func(string) core.Unit, secrets ...[]byte) *core.Experiment[string, int] {
