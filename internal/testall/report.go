@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type report struct {
 	passed, failed map[testName]bool
 	skipped        map[testName]string // the reasons
 	optedOut       map[testName]bool   // laws that an implementation can't keep
+	reasons        map[testName]bool   // the suites with the reasons, as printed
 	packages       map[string]bool
 	ran, missing   map[string]bool // real servers
 	faults         []string
@@ -43,6 +45,7 @@ func newReport(out io.Writer) *report {
 		failed:   map[testName]bool{},
 		skipped:  map[testName]string{},
 		optedOut: map[testName]bool{},
+		reasons:  map[testName]bool{},
 		packages: map[string]bool{},
 		ran:      map[string]bool{},
 		missing:  map[string]bool{},
@@ -123,18 +126,20 @@ func (r *report) print(name testName, text string) {
 }
 
 // skip notes that a test was skipped. The opt-outs of the conformance suite are
-// printed at once: there are many, the committed reports repeat them, and the
-// end of the run is for what someone should look into.
+// printed at once, each reason once: there are many, the committed reports repeat
+// them, and the end of the run is for what someone should look into.
 func (r *report) skip(name testName, reason string) {
 	_, why, is := strings.Cut(reason, " not supported: ")
 	if !is {
 		r.skipped[name] = reason
 		return
 	}
-	if !r.optedOut[name] {
-		fmt.Fprintf(r.out, "not supported: %s: %s\n", name.Test, why)
-	}
 	r.optedOut[name] = true
+	suite := testName{name.Package, path.Dir(name.Test) + ": " + why}
+	if !r.reasons[suite] {
+		fmt.Fprintln(r.out, "not supported:", suite.Test)
+	}
+	r.reasons[suite] = true
 }
 
 // printPackage prints what a failed package said: the tests that failed or were

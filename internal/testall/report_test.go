@@ -35,6 +35,8 @@ func TestReport(t *testing.T) {
 		[3]string{"skip", "TestRelay", ""},
 		[3]string{"output", "TestConforms/targets", "    run.go:93: A flag can. not supported: targets: it has none\n"},
 		[3]string{"skip", "TestConforms/targets", ""},
+		[3]string{"output", "TestConforms/targets-control", "    run.go:93: Another can. not supported: targets: it has none\n"},
+		[3]string{"skip", "TestConforms/targets-control", ""},
 		[3]string{"output", "", "ok  \tp\t0.1s\n"},
 		[3]string{"pass", "", ""},
 	))
@@ -50,7 +52,7 @@ func TestReport(t *testing.T) {
 		[3]string{"pass", "", ""},
 	))
 	require.True(t, r.summary(time.Second))
-	require.Equal(t, `not supported: TestConforms/targets: targets: it has none
+	require.Equal(t, `not supported: TestConforms: targets: it has none
 ok  	p	0.1s
 
 == SKIPPED
@@ -60,7 +62,7 @@ p TestRelay: relay_test.go:9: no relay
 NOT AGAINST relay: no relay
 ran against redis 7.0.15, started 2 times
 
-packages: 1, time: 1s, laws opted out of: 1, tests with their subtests:
+packages: 1, time: 1s, laws opted out of: 2, tests with their subtests:
 2 passed, 0 failed, 1 skipped
 `, out.String())
 }
