@@ -50,6 +50,7 @@ func Example() {
 	fmt.Println("the pill is", color)
 	_ = pillColor.Track(context.Background(), ada, core.Event{Action: "clicked", Value: 1})
 	// endregion
+
 	// Output:
 	// event: assignment pill_color=red (resolved)
 	// the pill is red
