@@ -1,6 +1,10 @@
 package core
 
-import "context"
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
 
 // An Around wraps the behaviours of units that take part in an experiment: those
 // whose source is manual, forced, stored, segmented or resolved. The first one
@@ -9,9 +13,9 @@ import "context"
 // next runs what is inside, and returns the behaviour's error, for information:
 // an Around cannot change what the caller gets. It passes its ctx on, so an
 // Around may add to it. If an Around doesn't call next, the core does; calling
-// it twice runs nothing twice. A panic of an Around is recovered and logged,
-// and the behaviour still runs exactly once; a panic of the behaviour passes
-// through.
+// it twice runs nothing twice, and calling it on another goroutine makes the
+// core wait for it. A panic of an Around is recovered and logged, and the
+// behaviour still runs exactly once; a panic of the behaviour passes through.
 type Around func(ctx context.Context, a Assignment, next func(context.Context) error)
 
 // Before returns an [Around] that calls fn before the behaviour.
@@ -46,36 +50,43 @@ type chain struct {
 	a    Assignment
 	run  func(context.Context) error // the behaviour
 
-	begun bool  // run was called
-	ended bool  // and returned
-	err   error // what it returned
+	state atomic.Uint32 // one of the chain... constants
+	err   error         // what run returned, once it ended
 }
 
-// wrap runs the i-th Around and all inside it.
-func (c *chain) wrap(ctx context.Context, i int) error {
+const (
+	chainOpen   = iota // run has not returned
+	chainEnded         // it returned
+	chainBroken        // it panicked
+)
+
+// wrap runs the i-th Around and all inside it, once, and returns when both are
+// over, whichever goroutine the Around called next on.
+func (c *chain) wrap(ctx context.Context, i int) {
 	if i == len(c.spec.around) {
-		return c.behave(ctx)
+		c.behave(ctx)
+		return
 	}
-	called := false
+	var called atomic.Bool
+	var inside sync.WaitGroup
+	inside.Add(1)
 	next := func(ctx context.Context) error {
-		if called {
-			return c.err
+		if !called.Swap(true) {
+			defer inside.Done()
+			c.wrap(ctx, i+1)
 		}
-		called = true
-		return c.wrap(ctx, i+1)
+		return c.result()
 	}
 	c.guard(ctx, i, next)
-	if !called {
-		return next(ctx)
-	}
-	return c.err
+	_ = next(ctx)
+	inside.Wait()
 }
 
 // guard runs the i-th Around and recovers its panics. The behaviour's own panic
 // is not recovered, so that it keeps its stack.
 func (c *chain) guard(ctx context.Context, i int, next func(context.Context) error) {
 	defer func() {
-		if c.begun && !c.ended {
+		if c.state.Load() == chainBroken {
 			return
 		}
 		if p := recover(); p != nil {
@@ -85,12 +96,17 @@ func (c *chain) guard(ctx context.Context, i int, next func(context.Context) err
 	c.spec.around[i](ctx, c.a, next)
 }
 
-// behave runs the behaviour, once.
-func (c *chain) behave(ctx context.Context) error {
-	if !c.begun {
-		c.begun = true
-		c.err = c.run(ctx)
-		c.ended = true
+// behave runs the behaviour.
+func (c *chain) behave(ctx context.Context) {
+	defer c.state.CompareAndSwap(chainOpen, chainBroken)
+	c.err = c.run(ctx)
+	c.state.Store(chainEnded)
+}
+
+// result returns what the behaviour returned, nil before.
+func (c *chain) result() error {
+	if c.state.Load() == chainEnded {
+		return c.err
 	}
-	return c.err
+	return nil
 }

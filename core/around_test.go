@@ -127,6 +127,58 @@ func TestAroundOfAValue(t *testing.T) {
 	require.Equal(t, "red!", got)
 }
 
+// An Around may call next on another goroutine, and return before it is over,
+// never call it before it returned, or panic meanwhile.
+func TestNextOnAnotherGoroutine(t *testing.T) {
+	type next = func(context.Context) error
+	begun, release := make(chan struct{}), make(chan struct{})
+	for name, around := range map[string]core.Around{
+		"waits": func(ctx context.Context, _ core.Assignment, next next) {
+			done := make(chan error)
+			go func() { done <- next(ctx) }()
+			<-begun
+			close(release)
+			require.Same(t, errFlag, <-done)
+		},
+		"does not wait": func(ctx context.Context, _ core.Assignment, next next) {
+			go func() { _ = next(ctx) }()
+			<-begun
+			close(release)
+		},
+		"panics meanwhile": func(ctx context.Context, _ core.Assignment, next next) {
+			go func() { _ = next(ctx) }()
+			<-begun
+			defer close(release)
+			panic("boom")
+		},
+		"comes too late": func(ctx context.Context, _ core.Assignment, next next) {
+			go func() {
+				<-release
+				_ = next(ctx)
+			}()
+			close(release)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begun, release = make(chan struct{}), make(chan struct{})
+			ran := 0
+			l := newLab(t, func(_ *core.Config, d *definition) {
+				d.Around = []core.Around{core.Before(func(context.Context, core.Assignment) {}), around}
+				d.Variants[0].Run = func(context.Context, *user) (string, error) {
+					ran++
+					close(begun)
+					<-release
+					return "x", errFlag
+				}
+			})
+			got, err := l.exp.Run(ctx, &user{ID: "1"})
+			require.Same(t, errFlag, err)
+			require.Equal(t, "x", got)
+			require.Equal(t, 1, ran)
+		})
+	}
+}
+
 // Nesting.
 
 func nested(t *testing.T, nesting core.Nesting) (*lab, *core.Assignment) {

@@ -169,8 +169,8 @@ func (e *Experiment[S, R]) wrapped(ctx context.Context, a Assignment, subject S,
 		}
 		return err
 	}}
-	_ = c.wrap(ctx, 0)
-	if !c.ended {
+	c.wrap(ctx, 0)
+	if c.state.Load() != chainEnded {
 		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", e.name, a.Variant)
 	}
 	return value, c.err
