@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -41,7 +40,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	a.State, a.Reason = d.State, d.Reason
 	if err != nil {
 		t.fail(ctx, err)
-		if e.client.cfg.OnRolloutError == ServeStored && !errors.Is(err, ErrFlagNotFound) {
+		if e.client.cfg.OnRolloutError == ServeStored && !e.absent(ctx, err) {
 			t.serveStored(ctx, &who)
 		}
 		return

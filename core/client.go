@@ -203,9 +203,7 @@ func (c *Client) Experiments() []Info {
 	for _, name := range slices.Sorted(maps.Keys(c.experiments)) {
 		s := c.experiments[name]
 		info := Info{Name: name, Variants: s.Variants(), About: s.about, Ends: s.ends, Inline: s.inline}
-		if d, ok := s.rollout.(Describer); ok {
-			info.Rollout = d.Describe()
-		}
+		info.Rollout = described(s.rollout)
 		if info.Rollout.Name == "" {
 			info.Rollout.Name = s.provider
 		}

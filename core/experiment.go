@@ -167,7 +167,7 @@ func (e *Experiment[S, R]) check() []error {
 func (s *spec) checkRollout() (faults []error) {
 	defer func() {
 		if p := recover(); p != nil {
-			faults = append(faults, fmt.Errorf("%s: panic: %v", s.provider, p))
+			faults = append(faults, fmt.Errorf("%s: panic: %s", s.provider, panicText(p)))
 		}
 	}()
 	if d, ok := s.rollout.(Describer); ok && d.Describe().NeedsStore && s.client.cfg.Store == nil {

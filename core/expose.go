@@ -28,7 +28,7 @@ func Expose[S, R any](e *Experiment[S, R], subject func(attrs map[string]any) (S
 		defer func() {
 			if p := recover(); p != nil {
 				e.panicked(context.Background(), "subject", "", p)
-				t, err = nil, fmt.Errorf("core: experiment %s: making the subject panicked: %v", e.name, p)
+				t, err = nil, fmt.Errorf("core: experiment %s: making the subject panicked: %s", e.name, panicText(p))
 			}
 		}()
 		s, err := subject(attrs)

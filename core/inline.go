@@ -82,17 +82,13 @@ func sameRollout(a, b Rollout) bool {
 	case va.Comparable() && a == b:
 		return true
 	}
-	da, ok := a.(Describer)
-	if !ok {
-		return false
-	}
-	ta, tb := da.Describe(), b.(Describer).Describe()
+	ta, tb := described(a), described(b)
 	return ta.Name == tb.Name && ta.Detail != "" && ta.Detail == tb.Detail && ta.NeedsStore == tb.NeedsStore
 }
 
 func describe(r Rollout) string {
-	if d, ok := r.(Describer); ok && d.Describe().Detail != "" {
-		return d.Describe().Detail
+	if detail := described(r).Detail; detail != "" {
+		return detail
 	}
 	return fmt.Sprintf("%T", r)
 }

@@ -166,5 +166,5 @@ func (s *spec) clear(ctx context.Context) (err error) {
 
 func (s *spec) storePanic(ctx context.Context, p any) error {
 	s.panicked(ctx, "store", "", p)
-	return fmt.Errorf("core: experiment %s: the store panicked: %v", s.name, p)
+	return fmt.Errorf("core: experiment %s: the store panicked: %s", s.name, panicText(p))
 }

@@ -36,7 +36,7 @@ func (s *spec) nestedIn(ctx context.Context) bool {
 	if forbidden {
 		level = slog.LevelError
 	}
-	s.logs.log(ctx, s.client.log, level, logNested, "experiment: nested in another",
+	s.logs.log(ctx, s.client, level, logNested, "experiment: nested in another",
 		slog.String("experiment", s.name), slog.String("outer", outer.name), slog.Bool("forbidden", forbidden))
 	return forbidden
 }

@@ -55,13 +55,19 @@ type limiter struct {
 	last  [logKinds]atomic.Int64 // UnixNano; 0: never
 }
 
-func (l *limiter) log(ctx context.Context, to *slog.Logger, level slog.Level, kind int, msg string, attrs ...slog.Attr) {
+func (l *limiter) log(ctx context.Context, c *Client, level slog.Level, kind int, msg string, attrs ...slog.Attr) {
 	now := l.clock().UnixNano()
 	last := l.last[kind].Load()
 	if last != 0 && now-last < int64(logInterval) || !l.last[kind].CompareAndSwap(last, now) {
 		return
 	}
-	to.LogAttrs(ctx, level, msg, attrs...)
+	// A handler that panics is counted, but there is nowhere to say so.
+	defer func() {
+		if recover() != nil {
+			c.stats.panics.Add(1)
+		}
+	}()
+	c.log.LogAttrs(ctx, level, msg, attrs...)
 }
 
 // limiters are kept by name, since inline definitions come anew at each call.
@@ -93,7 +99,7 @@ func (c *Client) limiterOf(name string) *limiter {
 // failed counts and logs a failure of the rollout or of the definition.
 func (s *spec) failed(ctx context.Context, err error) {
 	s.client.stats.rollout.Add(1)
-	s.logs.log(ctx, s.client.log, slog.LevelError, logRollout, "experiment: control is served, because of an error",
+	s.logs.log(ctx, s.client, slog.LevelError, logRollout, "experiment: control is served, because of an error",
 		slog.String("experiment", s.name), slog.Any("error", err))
 }
 
@@ -102,7 +108,7 @@ func (s *spec) degraded(ctx context.Context, a *Assignment, op string, err error
 	a.Degraded = true
 	a.blame(err)
 	s.client.stats.degraded.Add(1)
-	s.logs.log(ctx, s.client.log, slog.LevelWarn, logStore, "experiment: the store failed",
+	s.logs.log(ctx, s.client, slog.LevelWarn, logStore, "experiment: the store failed",
 		slog.String("experiment", s.name), slog.String("operation", op), slog.Any("error", err))
 	return err
 }
@@ -110,9 +116,20 @@ func (s *spec) degraded(ctx context.Context, a *Assignment, op string, err error
 // panicked counts and logs a recovered panic, with its stack.
 func (s *spec) panicked(ctx context.Context, what, name string, p any) {
 	s.client.stats.panics.Add(1)
-	s.logs.log(ctx, s.client.log, slog.LevelError, logPanic, "experiment: panic",
+	s.logs.log(ctx, s.client, slog.LevelError, logPanic, "experiment: panic",
 		slog.String("experiment", s.name), slog.String("in", what), slog.String("name", name),
-		slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
+}
+
+// panicText returns the value of a panic as text. The value's own methods may
+// panic in turn, and fmt recovers only the first of such panics.
+func panicText(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T that can't be printed", p)
+		}
+	}()
+	return fmt.Sprint(p)
 }
 
 // blame adds err to what went wrong; nil adds nothing.
@@ -136,9 +153,20 @@ func checkAction(experiment, action string) error {
 	return nil
 }
 
-// emit fills in the event and hands it to the tracker.
+// emit fills in the event and hands it to the tracker, or to the log in its place.
 func (s *spec) emit(ctx context.Context, a *Assignment, ev Event) (err error) {
 	c := s.client
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(ctx, "tracker", "", p)
+			err = fmt.Errorf("core: experiment %s: the tracker panicked: %s", s.name, panicText(p))
+		}
+		if err != nil {
+			c.stats.lost.Add(1)
+			s.logs.log(ctx, c, slog.LevelError, logTracker, "experiment: an event was lost",
+				slog.String("experiment", s.name), slog.String("action", ev.Action), slog.Any("error", err))
+		}
+	}()
 	if c.cfg.Tracker == nil && !c.log.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
@@ -160,17 +188,6 @@ func (s *spec) emit(ctx context.Context, a *Assignment, ev Event) (err error) {
 			slog.String("source", ev.Source.String()), slog.Float64("value", ev.Value))
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.panicked(ctx, "tracker", "", p)
-			err = fmt.Errorf("core: experiment %s: the tracker panicked: %v", s.name, p)
-		}
-		if err != nil {
-			c.stats.lost.Add(1)
-			s.logs.log(ctx, c.log, slog.LevelError, logTracker, "experiment: an event was lost",
-				slog.String("experiment", s.name), slog.String("action", ev.Action), slog.Any("error", err))
-		}
-	}()
 	return c.cfg.Tracker.Track(ctx, ev)
 }
 

@@ -33,7 +33,7 @@ func (e *Experiment[S, R]) identify(ctx context.Context, subject S, who *identit
 	defer func() {
 		if p := recover(); p != nil {
 			e.panicked(ctx, "unit", "", p)
-			err = fmt.Errorf("core: experiment %s: Unit panicked: %v", e.name, p)
+			err = fmt.Errorf("core: experiment %s: Unit panicked: %s", e.name, panicText(p))
 		}
 	}()
 	u := e.def.Unit(subject)
@@ -50,7 +50,7 @@ func (s *spec) ask(ctx context.Context, who *identity) (d Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(ctx, "rollout", "", p)
-			d, err = Decision{}, s.rolloutError(fmt.Errorf("panic: %v", p))
+			d, err = Decision{}, s.rolloutError(fmt.Errorf("panic: %s", panicText(p)))
 		}
 	}()
 	if s.enabled != nil && !s.enabled(ctx) {
@@ -119,7 +119,7 @@ func (s *spec) choose(ctx context.Context, d *Decision, who *identity) (variant 
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(ctx, "rollout", "", p)
-			variant, err = "", s.rolloutError(fmt.Errorf("panic: %v", p))
+			variant, err = "", s.rolloutError(fmt.Errorf("panic: %s", panicText(p)))
 		}
 	}()
 	if variant, err = d.Choose(ctx); err == nil {
@@ -133,21 +133,42 @@ func (s *spec) choose(ctx context.Context, d *Decision, who *identity) (variant 
 
 func (s *spec) rolloutError(err error) error {
 	if re, ok := err.(*RolloutError); ok {
-		return re
+		if re != nil {
+			return re
+		}
+		err = errors.New("a nil *RolloutError") // whose methods panic
 	}
 	return &RolloutError{Provider: s.provider, Experiment: s.name, Err: err}
 }
 
-// providerName returns what errors call a rollout.
-func providerName(r Rollout) (name string) {
-	name = fmt.Sprintf("%T", r)
-	defer func() { _ = recover() }() // a Describe that panics leaves the type
-	if d, ok := r.(Describer); ok {
-		if n := d.Describe().Name; n != "" {
-			return n
+// absent reports whether err says that there is no such flag. It asks the flag
+// system's own errors: one that panics is taken for a yes, which serves control.
+func (s *spec) absent(ctx context.Context, err error) (yes bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(ctx, "rollout", "", p)
+			yes = true
 		}
+	}()
+	return errors.Is(err, ErrFlagNotFound)
+}
+
+// described returns what a rollout says of itself, the zero Description if it
+// says nothing or panics.
+func described(r Rollout) (d Description) {
+	defer func() { _ = recover() }()
+	if r, ok := r.(Describer); ok {
+		return r.Describe()
 	}
-	return name
+	return Description{}
+}
+
+// providerName returns what errors call a rollout.
+func providerName(r Rollout) string {
+	if name := described(r).Name; name != "" {
+		return name
+	}
+	return fmt.Sprintf("%T", r)
 }
 
 // optedOut asks Config.OptOut. A panic is taken for a yes.

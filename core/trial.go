@@ -85,7 +85,7 @@ func (t *Trial[S, R]) Override(variant string, fn Override[S, R]) *Trial[S, R] {
 // open reports whether the trial can still be changed.
 func (t *Trial[S, R]) open(method string) bool {
 	if t.resolved {
-		t.exp.logs.log(context.Background(), t.exp.client.log, slog.LevelWarn, logMisuse,
+		t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
 			"experiment: a call on a trial that was resolved changes nothing",
 			slog.String("experiment", t.exp.name), slog.String("call", method))
 	}
@@ -98,7 +98,7 @@ func (t *Trial[S, R]) known(method, variant string) bool {
 	}
 	t.misuse = errors.Join(t.misuse, fmt.Errorf("core: experiment %s: %s(%q): %w; the variants are %q",
 		t.exp.name, method, variant, ErrUnknownVariant, t.exp.variants))
-	t.exp.logs.log(context.Background(), t.exp.client.log, slog.LevelWarn, logMisuse,
+	t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
 		"experiment: a call site names an unknown variant", slog.String("experiment", t.exp.name),
 		slog.String("call", method), slog.String("variant", variant))
 	return false
