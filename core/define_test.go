@@ -245,6 +245,17 @@ func TestInlineThatIsForbiddenOrDefined(t *testing.T) {
 	require.Equal(t, 2, strings.Count(l.log.String(), "control is served"), "one line per experiment")
 }
 
+func TestInlineThatIsInvalidServesControlItself(t *testing.T) {
+	l := newLab(t, nil)
+	def := inlineDef()
+	def.Variants = append(def.Variants, variant{Name: core.Control, Value: "not control"})
+	trial := core.Inline(l.client, def).For(&user{ID: "1"})
+	got, err := trial.Run(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "grey", got)
+	require.ErrorContains(t, trial.Assign(ctx).Err, "variant 2 is called control")
+}
+
 // described is a rollout that is made anew at each call and says how it is set.
 type described struct {
 	detail string

@@ -180,8 +180,8 @@ func (e *Experiment[S, R]) wrapped(ctx context.Context, a Assignment, subject S,
 func (t *Trial[S, R]) behaviour() (value R, run Override[S, R]) {
 	def := &t.exp.def
 	value, run = def.Control.Value, def.Control.Run
-	for i := range def.Variants {
-		if v := &def.Variants[i]; v.Name == t.a.Variant {
+	for i := range def.Variants { // none is called control, except in an invalid inline definition
+		if v := &def.Variants[i]; v.Name == t.a.Variant && v.Name != Control {
 			value, run = v.Value, v.Run
 		}
 	}
