@@ -77,7 +77,8 @@ func (s *spec) loadTwins(ctx context.Context, who *identity) (Entry, []string, b
 }
 
 // claim stores next in the place of old and returns what stands. A fresh
-// assignment is claimed under the oldest key first.
+// assignment, and a ramp that moves an open control, are claimed under the
+// oldest key first, but under none that held another variant when it was read.
 func (s *spec) claim(ctx context.Context, a *Assignment, who *identity, old, next Entry) (stands Entry, err error) {
 	store := s.client.cfg.Store
 	if store == nil {
@@ -89,9 +90,13 @@ func (s *spec) claim(ctx context.Context, a *Assignment, who *identity, old, nex
 		}
 	}()
 	stands = next
-	for i := len(who.older) - 1; i >= 0 && old == (Entry{}) && err == nil; i-- {
-		stands, err = store.Claim(ctx, s.name, who.older[i], old, stands)
-		err = orNoVariant(stands, err)
+	if old == (Entry{}) || !old.Final {
+		for _, key := range slices.Backward(a.MigrationKeys) {
+			stands, err = store.Claim(ctx, s.name, key, old, stands)
+			if err = orNoVariant(stands, err); err != nil {
+				break
+			}
+		}
 	}
 	if err == nil {
 		stands, err = store.Claim(ctx, s.name, who.key, old, stands)

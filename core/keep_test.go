@@ -74,6 +74,52 @@ func TestTheOldestKeyDecidesARace(t *testing.T) {
 	require.Equal(t, core.SourceStored, a.Source)
 }
 
+func TestRampReachesReleasesThatKnowTheOldSecretOnly(t *testing.T) {
+	l := newLab(t, nil)
+	old, next := releases(l, core.Actor("1"))
+	l.flag.set(core.Conditional, "")
+	require.Equal(t, core.Control, old().Variant)
+	require.Equal(t, core.Control, next().Variant)
+	l.flag.set(core.Conditional, "red") // in the new release
+	a := next()
+	require.Equal(t, "red", a.Variant)
+	require.Equal(t, core.SourceResolved, a.Source)
+	l.flag.set(core.Conditional, "") // and not yet in the old one
+	a = old()
+	require.Equal(t, "red", a.Variant)
+	require.Equal(t, core.Control, a.Previous)
+}
+
+func TestTheOldestKeyDecidesARaceOfRamps(t *testing.T) {
+	l := newLab(t, nil)
+	old, next := releases(l, core.Actor("1"))
+	l.flag.set(core.Conditional, "")
+	next()
+	l.store.beforeClaim = func() {
+		l.flag.set(core.Conditional, "blue")
+		require.Equal(t, "blue", old().Variant)
+	}
+	l.flag.set(core.Conditional, "red")
+	a := next()
+	require.Equal(t, "blue", a.Variant)
+	require.Equal(t, core.SourceStored, a.Source)
+	require.Equal(t, core.Control, a.Previous)
+}
+
+func TestRampLeavesOlderKeysThatHoldAnotherVariant(t *testing.T) {
+	l := newLab(t, nil)
+	old, next := releases(l, core.Actor("1"))
+	l.flag.set(core.Conditional, "")
+	a := next()
+	require.Len(t, a.MigrationKeys, 1)
+	require.NoError(t, l.store.Store.Save(ctx, "pill_color", a.MigrationKeys[0], entry("blue", core.SourceForced)))
+	l.flag.set(core.Conditional, "red")
+	a = next()
+	require.Equal(t, "red", a.Variant, "the newest key's entry counts")
+	require.Empty(t, a.MigrationKeys)
+	require.Equal(t, "blue", old().Variant)
+}
+
 // torn fails half of what loadTwins asks for.
 type torn struct {
 	core.Store
