@@ -30,7 +30,10 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	err := e.identify(ctx, t.subject, &who)
 	if err != nil || who.key == "" {
 		a.Source = SourceNoUnit
-		a.blame(err)
+		if err != nil {
+			a.blame(err)
+			e.faulty(ctx, err)
+		}
 		return
 	}
 	a.Key, a.MigrationKeys = who.key, who.older

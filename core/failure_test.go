@@ -388,7 +388,8 @@ func TestUnitFaultsAreNoUnit(t *testing.T) {
 			a := l.untracked(l.exp, &user{})
 			require.Equal(t, core.SourceNoUnit, a.Source)
 			require.ErrorContains(t, a.Err, c.says)
-			require.NotContains(t, a.Err.Error(), "xxx", "no attribute value in any message")
+			require.NotContains(t, a.Err.Error()+l.log.String(), "xxx", "no attribute value in any message")
+			require.Equal(t, 1, strings.Count(l.log.String(), "because of a unit fault"), "one line a minute")
 			require.Zero(t, l.store.loads+l.store.writes)
 		})
 	}

@@ -41,6 +41,7 @@ const (
 	logStore
 	logTracker
 	logPanic
+	logUnit
 	logNested
 	logMisuse
 	logKinds
@@ -100,6 +101,12 @@ func (c *Client) limiterOf(name string) *limiter {
 func (s *spec) failed(ctx context.Context, err error) {
 	s.client.stats.rollout.Add(1)
 	s.logs.log(ctx, s.client, slog.LevelError, logRollout, "experiment: control is served, because of an error",
+		slog.String("experiment", s.name), slog.Any("error", err))
+}
+
+// faulty logs a fault of the unit. Its error names attributes, never values.
+func (s *spec) faulty(ctx context.Context, err error) {
+	s.logs.log(ctx, s.client, slog.LevelError, logUnit, "experiment: control is served, because of a unit fault",
 		slog.String("experiment", s.name), slog.Any("error", err))
 }
 
