@@ -74,6 +74,21 @@ func TestInlineExclusionIsNeverStored(t *testing.T) {
 	l.nothingStored(a)
 }
 
+func TestStickyExclusionThatLosesItsClaimServesWhatStands(t *testing.T) {
+	l := newLab(t, func(c *core.Config, d *definition) { excludeSubscribed(c, d); d.StickyExclusions = true })
+	u := &user{ID: "1", Subscribed: true}
+	l.store.beforeClaim = func() {
+		require.Equal(t, "red", l.exp.Assign(ctx, &user{ID: "1"}).Variant)
+	}
+	a := l.exp.Assign(ctx, u)
+	require.Equal(t, "red", a.Variant)
+	require.Equal(t, core.SourceStored, a.Source)
+	require.Equal(t, core.SourceResolved, a.Origin)
+	require.True(t, a.Tracked)
+	require.False(t, a.Excluded)
+	require.Empty(t, a.Rule)
+}
+
 func TestStickyExclusionsOutliveTheRule(t *testing.T) {
 	l := newLab(t, func(c *core.Config, d *definition) { excludeSubscribed(c, d); d.StickyExclusions = true })
 	a := l.untracked(l.exp, &user{ID: "1", Subscribed: true})

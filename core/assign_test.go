@@ -267,6 +267,19 @@ func TestRetiredVariantCountsAsAbsentAndIsReplaced(t *testing.T) {
 	require.Equal(t, entry("red", core.SourceResolved), e)
 }
 
+func TestRetiredVariantThatAnOlderReleaseClaimsFirstIsReplaced(t *testing.T) {
+	l := newLab(t, func(_ *core.Config, d *definition) { d.Retired = []string{"green"} })
+	a := l.exp.For(&user{ID: "1"}).OnlyAssigned().Assign(ctx)
+	l.store.beforeClaim = func() {
+		require.NoError(t, l.store.Store.Save(ctx, a.Experiment, a.Key, entry("green", core.SourceResolved)))
+	}
+	a = l.exp.Assign(ctx, &user{ID: "1"})
+	require.Equal(t, "red", a.Variant)
+	e, ok := l.stands(a)
+	require.True(t, ok)
+	require.Equal(t, "red", e.Variant)
+}
+
 func TestRetiredVariantUnderTheNewestKeyStopsTheSearch(t *testing.T) {
 	l := newLab(t, func(_ *core.Config, d *definition) {
 		d.Retired = []string{"green"}

@@ -138,6 +138,19 @@ func TestFailedClaimOfADrawIsAnError(t *testing.T) {
 	require.ErrorIs(t, a.Err, errStore)
 }
 
+func TestFailedClaimOfASegmentServesIt(t *testing.T) {
+	l := newLab(t, func(_ *core.Config, d *definition) {
+		d.Segments = []core.Segment[*user]{{Name: "old", If: old, Into: "blue"}}
+	})
+	l.flag.d.Choose = func(context.Context) (string, error) { t.Error("drawn"); return "red", nil }
+	l.store.writeErr = errStore
+	a := l.exp.Assign(ctx, &user{ID: "1", Old: true})
+	require.Equal(t, "blue", a.Variant)
+	require.Equal(t, core.SourceSegmented, a.Source)
+	require.True(t, a.Tracked)
+	require.True(t, a.Degraded)
+}
+
 func TestFailedClaimOverAnOpenControlServesTheControl(t *testing.T) {
 	l := newLab(t, nil)
 	l.flag.set(core.Conditional, "")
