@@ -52,7 +52,8 @@ func (t *Trial[S, R]) Exclude() *Trial[S, R] {
 }
 
 // AssignTo gives the unit a variant, whatever the rules and the rollout say,
-// and keeps it for good: a segment is mostly the better way. It does nothing
+// and keeps it for good: a segment is mostly the better way. It takes effect
+// when the trial resolves, so end with Run or Assign. It does nothing
 // while the experiment is off or its rollout fails. A variant that the
 // experiment does not have is skipped, and [Assignment.Err] wraps
 // [ErrUnknownVariant].
