@@ -122,6 +122,8 @@ func (p *printer) moves(before, after round) {
 	switch {
 	case moved == 0:
 		p.printf("\n\n   Nobody moved.\n")
+	case moved == 1 && wrong == 0:
+		p.printf("\n\n   1 unit moved, from control.\n")
 	case wrong == 0:
 		p.printf("\n\n   %s units moved, all of them from control.\n", thousands(moved))
 	default:
