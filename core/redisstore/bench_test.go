@@ -1,0 +1,128 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/redisstore"
+	"github.com/rolloutkit/rolloutkit/internal/redistest"
+)
+
+// callers runs fn total times from n goroutines and returns how long it took.
+func callers(n, total int, fn func(i int)) time.Duration {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range n {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1))
+				if i > total {
+					return
+				}
+				fn(i)
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(began)
+}
+
+// BenchmarkRatios compares the throughput of a hit, a first assignment and a
+// page of ten experiments with that of a bare HGET, on one server and in turns,
+// so that whatever else the machine does hits all alike. The figures are
+// medians over rounds (-benchtime 20x is twenty of them): hit/hget and
+// first/hget, and page/hit, which is ten experiments against one.
+func BenchmarkRatios(b *testing.B) {
+	server := redistest.Start(b)
+	raw := server.Client()
+	client, err := redisstore.NewClient("redis://" + server.Addr + "?pool_size=20&pool_timeout=5s&read_timeout=5s")
+	require.NoError(b, err)
+	defer client.Close()
+	o := quiet()
+	o.Buckets = func(string) int { return 512 } // as full as those of a large experiment
+	store := redisstore.New(client, o)
+	defer store.Close()
+	const units, round = 10000, 4000
+	for i := range units {
+		_, err := store.Claim(ctx, experiment, key(i), core.Entry{}, resolved("red"))
+		require.NoError(b, err)
+		require.NoError(b, raw.HSet(ctx, "raw", key(i), "red").Err())
+	}
+	for page := range 10 {
+		for i := range 100 {
+			require.NoError(b, store.Save(ctx, fmt.Sprintf("page%d", page), key(i), resolved("red")))
+		}
+	}
+	keys := make([]string, units)
+	for i := range keys {
+		keys[i] = key(i)
+	}
+	fresh := 0
+	ops := []func(i int){
+		func(i int) {
+			if raw.HGet(ctx, "raw", keys[i%units]).Val() != "red" {
+				panic("lost")
+			}
+		},
+		func(i int) {
+			if _, _, ok, err := store.Load(ctx, experiment, keys[i%units], nil); !ok {
+				panic(err)
+			}
+		},
+		func(i int) {
+			k := key(fresh*1e6 + i)
+			if _, _, ok, err := store.Load(ctx, experiment, k, nil); ok || err != nil {
+				panic(fmt.Sprint(ok, err))
+			}
+			if _, err := store.Claim(ctx, experiment, k, core.Entry{}, resolved("red")); err != nil {
+				panic(err)
+			}
+		},
+		func(i int) {
+			var lookups [10]core.Lookup
+			for page := range lookups {
+				lookups[page] = core.Lookup{Experiment: pages[page], Key: keys[i%100]}
+			}
+			for _, l := range store.LoadBatch(ctx, lookups[:]) {
+				if !l.OK {
+					panic(l.Err)
+				}
+			}
+		},
+	}
+	for _, n := range []int{1, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", n), func(b *testing.B) {
+			var hit, first, page, base []float64
+			for range b.N {
+				fresh++
+				var took [4]float64
+				for i, op := range ops {
+					took[i] = float64(callers(n, round, op)) / round
+				}
+				base = append(base, took[0])
+				hit = append(hit, took[1]/took[0])
+				first = append(first, took[2]/took[0])
+				page = append(page, took[3]/took[1])
+			}
+			b.ReportMetric(median(base), "ns/hget")
+			b.ReportMetric(median(hit), "hit/hget")
+			b.ReportMetric(median(first), "first/hget")
+			b.ReportMetric(median(page), "page/hit")
+		})
+	}
+}
+
+var pages = [10]string{"page0", "page1", "page2", "page3", "page4", "page5", "page6", "page7", "page8", "page9"}
+
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
