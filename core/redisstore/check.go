@@ -20,6 +20,8 @@ const (
 	// What compact hashes need of Redis' configuration; its defaults.
 	wantEntries = 512
 	wantValue   = maxHead
+
+	checkTimeout = time.Second
 )
 
 // Check asks the server, in a cluster every master, whether it is fit to keep
@@ -40,7 +42,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		}
 		var mu sync.Mutex
 		err := c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			more, err := s.checkNode(ctx, node)
+			more, err := s.checkNode(ctx, bounded(node, checkTimeout))
 			mu.Lock()
 			found = append(found, more...)
 			mu.Unlock()
@@ -48,6 +50,8 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		})
 		slices.Sort(found)
 		return slices.Compact(found), err
+	case *redis.Client:
+		return s.checkNode(ctx, bounded(c, checkTimeout))
 	}
 	return s.checkNode(ctx, s.client)
 }
@@ -124,7 +128,7 @@ func (s *Store) checkSafely(ctx context.Context) (found []string, err error) {
 			err = fmt.Errorf("redisstore: check: the client panicked: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	found, err = s.Check(ctx)
 	var reply redis.Error
