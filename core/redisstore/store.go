@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -252,65 +251,10 @@ func (s *Store) Increment(ctx context.Context, experiment, name string, by int64
 	return n, nil
 }
 
-// clearBatch is the number of keys that one round trip of Clear removes.
-const clearBatch = 1000
-
-// Clear removes all entries and counts of one experiment: it unlinks every
-// bucket there can be, a thousand in each round trip.
-func (s *Store) Clear(ctx context.Context, experiment string) error {
-	defer s.cache.clear()
-	s.cache.clear()
-	if s.opts.Layout == GLEXLayout {
-		if err := s.clearGLEX(ctx, experiment); err != nil {
-			return failed("clear", experiment, err)
-		}
-		return nil
-	}
-	bits := s.opts.bucketBits(experiment)
-	keys := []string{s.counterKey(experiment)}
-	for bucket := range uint32(1) << bits {
-		keys = append(keys, s.bucketKey(experiment, bits, bucket))
-		if len(keys) < clearBatch && bucket+1 < 1<<bits {
-			continue
-		}
-		if err := s.unlink(ctx, keys); err != nil {
-			return failed("clear", experiment, err)
-		}
-		keys = keys[:0]
-	}
-	return nil
-}
-
-// clearGLEX removes an experiment's hash and its attributes, and like the gem
-// refuses where they are something else.
-func (s *Store) clearGLEX(ctx context.Context, experiment string) error {
-	keys := []string{experiment, s.counterKey(experiment)}
-	types := make([]request, len(keys))
-	for i, key := range keys {
-		types[i] = request{key: key, cmd: redis.NewStatusCmd(background, "type", key)}
-	}
-	if err := s.all(ctx, false, types); err != nil {
-		return err
-	}
-	for i, q := range types {
-		if kind := q.cmd.(*redis.StatusCmd).Val(); kind != "hash" && kind != "none" {
-			s.stats.unreadable.Add(1)
-			return fmt.Errorf("%w: the key %q is a %s, no hash", ErrUnreadable, keys[i], kind)
-		}
-	}
-	return s.unlink(ctx, keys)
-}
-
-func (s *Store) unlink(ctx context.Context, keys []string) error {
-	requests := make([]request, len(keys))
-	for i, key := range keys {
-		requests[i] = request{key: key, cmd: redis.NewIntCmd(background, "unlink", key)}
-	}
-	return s.all(ctx, true, requests)
-}
+const maxClosing = time.Second
 
 // Close stops the background work and fails every operation from then on. It
-// waits for commands under way no longer than a budget. One that the client
+// waits for commands under way no longer than a budget, or a second. One that the client
 // still waits for ends when the client gives up: a single-node client after
 // another budget, a cluster client after its ReadTimeout or when it is closed.
 // The client stays open.
@@ -328,7 +272,7 @@ func (s *Store) Close() error {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(s.opts.Budget):
+	case <-time.After(min(s.opts.Budget, maxClosing)):
 	}
 	return nil
 }
@@ -362,158 +306,4 @@ func (s *Store) decode(value, head string) (core.Entry, error) {
 		return decodeGLEX(value)
 	}
 	return decode(value, head)
-}
-
-// do runs one command within the budget and returns it with its own error
-// inside; an error of do means that nobody knows what became of it.
-func (s *Store) do(ctx context.Context, write bool, q request) (request, error) {
-	if err := s.enter(s.breaker.circuit(q.key, write)); err != nil {
-		return q, err
-	}
-	c := newCall(ctx, s.opts.Budget, time.Now(), write, q)
-	c.late = s.settleLate
-	if err := s.run.run(c); err != nil {
-		if errors.Is(err, ErrTimeout) {
-			s.stats.timeouts.Add(1)
-			s.settle(c, err)
-		}
-		return q, err
-	}
-	if c.panicked != nil {
-		s.stats.failures.Add(1)
-		return q, c.panicked
-	}
-	q = c.requests[0]
-	s.settle(c, nil)
-	err := q.cmd.Err()
-	if faultOf(err) == noFault {
-		return q, nil
-	}
-	s.stats.failures.Add(1)
-	return q, s.inTime(c, err)
-}
-
-// inTime turns the timeout of a client that looks at deadlines into that of
-// whoever set the deadline.
-func (s *Store) inTime(c *call, err error) error {
-	if !timedOut(err) {
-		return err
-	}
-	if end, _ := c.Deadline(); end.Before(c.deadline) {
-		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
-	}
-	s.stats.timeouts.Add(1)
-	return fmt.Errorf("%w: %w", ErrTimeout, err)
-}
-
-// all runs commands in one pipeline and returns the first error of any.
-func (s *Store) all(ctx context.Context, write bool, requests []request) error {
-	if err := s.pipeline(ctx, write, requests); err != nil {
-		return err
-	}
-	for _, q := range requests {
-		if err := q.cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-			return s.judge(err)
-		}
-	}
-	return nil
-}
-
-// pipeline runs commands in one pipeline. If it returns nil each has its own
-// result, and requests holds the commands that have it.
-func (s *Store) pipeline(ctx context.Context, write bool, requests []request) error {
-	for i := range requests {
-		if err := s.enter(s.breaker.circuit(requests[i].key, write)); err != nil {
-			return err
-		}
-	}
-	c := newCall(ctx, s.opts.Budget, time.Now(), write, requests...)
-	c.late = s.settleLate
-	if err := s.run.run(c); err != nil {
-		if errors.Is(err, ErrTimeout) {
-			s.stats.timeouts.Add(1)
-			if len(s.breaker.read) == 1 { // of several parts nobody knows which
-				s.settle(c, err)
-			}
-		}
-		return err
-	}
-	if c.panicked != nil {
-		s.stats.failures.Add(1)
-		return c.panicked
-	}
-	copy(requests, c.requests)
-	s.settle(c, nil)
-	for i := range requests {
-		if err := requests[i].cmd.Err(); faultOf(err) != noFault {
-			s.stats.failures.Add(1)
-			requests[i].cmd.SetErr(s.inTime(c, err))
-		}
-	}
-	return nil
-}
-
-// settle tells the breaker, once for each call, how its commands ended: all
-// with err, or each with its own if err is nil. What a caller did not wait for
-// counts only if it waited for half a budget.
-func (s *Store) settle(c *call, err error) {
-	if !c.counted.CompareAndSwap(false, true) {
-		return
-	}
-	if c.panicked != nil {
-		return
-	}
-	patient := time.Since(c.began) >= s.opts.Budget/2
-	for i := range c.requests {
-		q, end := &c.requests[i], err
-		if end == nil {
-			end = q.cmd.Err()
-		}
-		if timedOut(end) && !patient {
-			continue
-		}
-		s.breaker.count(q.key, c.write, end)
-		if err != nil {
-			return // one failure, however many commands
-		}
-	}
-}
-
-// enter says whether an operation may ask Redis.
-func (s *Store) enter(c *circuit) error {
-	switch {
-	case s.client == nil:
-		return errNoClient
-	case s.ctx.Err() != nil:
-		return ErrClosed
-	}
-	if err := c.allow(); err != nil {
-		s.stats.rejected.Add(1)
-		return err
-	}
-	return nil
-}
-
-// judge counts what is wrong with data rather than with the server.
-func (s *Store) judge(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case wrongType(err):
-		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
-		fallthrough
-	case errors.Is(err, ErrUnreadable):
-		s.stats.unreadable.Add(1)
-	case faultOf(err) == noFault:
-		s.stats.failures.Add(1) // an error reply, such as a missing permission
-	}
-	return err
-}
-
-// reloadTopology makes a cluster client ask who has which slots. The client
-// does so at most every 200 ms.
-func (s *Store) reloadTopology() {
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		c.ReloadState(s.ctx)
-	}
 }
