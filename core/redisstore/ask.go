@@ -15,7 +15,7 @@ func (s *Store) do(ctx context.Context, write bool, q request) (request, error) 
 	if err := s.enter(s.breaker.circuit(q.key, write)); err != nil {
 		return q, err
 	}
-	c := newCall(ctx, s.opts.Budget, time.Now(), write, q)
+	c := newCall(ctx, s.opts.Budget, write, q)
 	c.late = s.settleLate
 	if err := s.run.run(c); err != nil {
 		if errors.Is(err, ErrTimeout) {
@@ -64,15 +64,16 @@ func (s *Store) all(ctx context.Context, write bool, requests []request) error {
 	return nil
 }
 
-// pipeline runs commands in one pipeline. If it returns nil each has its own
-// result, and requests holds the commands that have it.
+// pipeline runs commands in one pipeline. If it returns nil each of requests has
+// its own result; if not, a worker may still be busy with them.
 func (s *Store) pipeline(ctx context.Context, write bool, requests []request) error {
 	for i := range requests {
 		if err := s.enter(s.breaker.circuit(requests[i].key, write)); err != nil {
 			return err
 		}
 	}
-	c := newCall(ctx, s.opts.Budget, time.Now(), write, requests...)
+	c := newCall(ctx, s.opts.Budget, write, request{})
+	c.requests = requests
 	c.late = s.settleLate
 	if err := s.run.run(c); err != nil {
 		if errors.Is(err, ErrTimeout) {
@@ -87,7 +88,6 @@ func (s *Store) pipeline(ctx context.Context, write bool, requests []request) er
 		s.stats.failures.Add(1)
 		return c.panicked
 	}
-	copy(requests, c.requests)
 	s.settle(c, nil)
 	for i := range requests {
 		if err := requests[i].cmd.Err(); faultOf(err) != noFault {

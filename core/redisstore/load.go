@@ -66,9 +66,17 @@ func (s *Store) loadOne(ctx context.Context, experiment, key string) (core.Entry
 
 // load answers all of ls.
 func (s *Store) load(ctx context.Context, ls []lookup) {
-	var requests []request
+	n := len(ls)
 	for i := range ls {
-		requests = s.ask(&ls[i], requests)
+		n += len(ls[i].older)
+	}
+	places, entries, requests := make([]place, n), make([]core.Entry, n), make([]request, 0, n)
+	for i := range ls {
+		l := &ls[i]
+		own := 1 + len(l.older)
+		l.places, l.entries = places[:own], entries[:own]
+		places, entries = places[own:], entries[own:]
+		requests = s.ask(l, requests)
 	}
 	if err := s.read(ctx, requests); err != nil {
 		for i := range ls {
@@ -95,9 +103,9 @@ func (s *Store) load(ctx context.Context, ls []lookup) {
 
 // ask appends the requests of l, unless memory or an open circuit answers it.
 func (s *Store) ask(l *lookup, requests []request) []request {
-	l.places = append(make([]place, 0, 1+len(l.older)), s.place(l.experiment, l.key))
-	for _, key := range l.older {
-		l.places = append(l.places, s.place(l.experiment, key))
+	l.places[0] = s.place(l.experiment, l.key)
+	for i, key := range l.older {
+		l.places[1+i] = s.place(l.experiment, key)
 	}
 	if s.opts.NearTTL > 0 && len(l.older) == 0 {
 		if l.entry, l.ok = s.cache.get(l.places[0].id, s.now().Add(-s.opts.NearTTL)); l.ok {
@@ -214,7 +222,6 @@ func (s *Store) answer(l *lookup, requests []request) {
 			return
 		}
 	}
-	l.entries = make([]core.Entry, len(l.places))
 	at := -1
 	for i := range l.places {
 		q, in := requests[0], i
@@ -276,22 +283,24 @@ func (s *Store) copyOlder(ctx context.Context, ls []lookup) {
 		err = s.pipeline(ctx, true, requests)
 	}
 	for i, l := range of {
-		s.copied(l, requests[i].cmd, err)
+		if err != nil {
+			s.stats.notCopied.Add(1)
+		} else {
+			s.copied(l, requests[i].cmd)
+		}
 	}
 }
 
-// copied takes in what became of the copy for l.
-func (s *Store) copied(l *lookup, cmd redis.Cmder, err error) {
-	if err == nil {
-		err = cmd.Err()
-	}
-	if err != nil && errors.Is(err, redis.Nil) { // GLEXLayout: removed meanwhile
+// copied takes in what became of the copy for l. The entry is known whether or
+// not it could be copied: a server that takes no writes must not change what a
+// unit sees.
+func (s *Store) copied(l *lookup, cmd redis.Cmder) {
+	switch err := cmd.Err(); {
+	case err == nil:
+	case errors.Is(err, redis.Nil): // GLEXLayout: removed meanwhile
 		l.entry, l.others, l.ok = core.Entry{}, nil, false
 		return
-	}
-	if err != nil {
-		// The entry is known whether or not it could be copied: a server that
-		// takes no writes must not change what a unit sees.
+	default:
 		s.stats.notCopied.Add(1)
 		return
 	}
@@ -312,7 +321,7 @@ func (s *Store) touch(key, head string) {
 	if s.opts.TTL < 0 || !due(head, s.now(), readRenews) || s.ctx.Err() != nil || s.breaker.circuit(key, true).allow() != nil {
 		return
 	}
-	c := newCall(s.ctx, s.opts.Budget, time.Now(), true, s.touching(key, ""))
+	c := newCall(s.ctx, s.opts.Budget, true, s.touching(key, ""))
 	c.late = s.settleLate
 	if !s.run.detach(c) {
 		s.stats.notRenewed.Add(1)
@@ -337,7 +346,7 @@ func (s *Store) probe(ctx context.Context, c *circuit, write bool) error {
 	case write:
 		q = s.touching(key, "force")
 	}
-	call := newCall(ctx, s.opts.Budget, time.Now(), write, q)
+	call := newCall(ctx, s.opts.Budget, write, q)
 	call.counted.Store(true) // a probe that fails is no news
 	call.late = s.settleLate
 	if err := s.run.run(call); err != nil {

@@ -51,10 +51,13 @@ const (
 	callGivenUp
 )
 
-// newCall returns a call of one or more requests, which it copies.
-func newCall(ctx context.Context, budget time.Duration, now time.Time, write bool, requests ...request) *call {
+// newCall returns a call of one request. Those of a pipeline are its requests,
+// which belong to it from then on.
+func newCall(ctx context.Context, budget time.Duration, write bool, q request) *call {
+	now := time.Now()
 	c := &call{parent: ctx, began: now, deadline: now.Add(budget), gone: make(chan struct{}), write: write}
-	c.requests = append(c.one[:0], requests...)
+	c.one[0] = q
+	c.requests = c.one[:]
 	return c
 }
 
