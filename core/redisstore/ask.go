@@ -18,10 +18,7 @@ func (s *Store) do(ctx context.Context, write bool, q request) (request, error) 
 	c := newCall(ctx, s.opts.Budget, write, q)
 	c.late = s.settleLate
 	if err := s.run.run(c); err != nil {
-		if errors.Is(err, ErrTimeout) {
-			s.stats.timeouts.Add(1)
-			s.settle(c, err)
-		}
+		s.leave(c, err)
 		return q, err
 	}
 	if c.panicked != nil {
@@ -76,12 +73,7 @@ func (s *Store) pipeline(ctx context.Context, write bool, requests []request) er
 	c.requests = requests
 	c.late = s.settleLate
 	if err := s.run.run(c); err != nil {
-		if errors.Is(err, ErrTimeout) {
-			s.stats.timeouts.Add(1)
-			if len(s.breaker.read) == 1 { // of several parts nobody knows which
-				s.settle(c, err)
-			}
-		}
+		s.leave(c, err)
 		return err
 	}
 	if c.panicked != nil {
@@ -98,14 +90,25 @@ func (s *Store) pipeline(ctx context.Context, write bool, requests []request) er
 	return nil
 }
 
+// leave counts a call that its caller does not wait for. Which part of a cluster
+// a pipeline waits for nobody knows yet.
+func (s *Store) leave(c *call, err error) {
+	switch {
+	case errors.Is(err, ErrBusy):
+		s.stats.busy.Add(1)
+	case errors.Is(err, ErrTimeout):
+		s.stats.timeouts.Add(1)
+		if len(c.requests) == 1 || len(s.breaker.read) == 1 {
+			s.settle(c, err)
+		}
+	}
+}
+
 // settle tells the breaker, once for each call, how its commands ended: all
 // with err, or each with its own if err is nil. What a caller did not wait for
 // counts only if it waited for half a budget.
 func (s *Store) settle(c *call, err error) {
-	if !c.counted.CompareAndSwap(false, true) {
-		return
-	}
-	if c.panicked != nil {
+	if !c.counted.CompareAndSwap(false, true) || c.panicked != nil {
 		return
 	}
 	patient := time.Since(c.began) >= s.opts.Budget/2

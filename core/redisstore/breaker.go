@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -34,7 +36,7 @@ type circuit struct {
 	fails  atomic.Int32
 	opened atomic.Pointer[error] // why; nil while it is closed
 	mu     sync.Mutex
-	probe  string // key of the operation that failed last
+	last   string // key of the operation that failed last
 }
 
 // allow returns the error to give instead of asking Redis, nil to go ahead.
@@ -112,7 +114,7 @@ func (b *breaker) open(c *circuit, write bool, key string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b.circuit(key, write) == c {
-		c.probe = key
+		c.last = key
 	}
 	if c.opened.Load() != nil || !b.s.background(func(ctx context.Context) { b.heal(ctx, c, write) }) {
 		return
@@ -133,7 +135,7 @@ func (b *breaker) heal(ctx context.Context, c *circuit, write bool) {
 			return
 		case <-time.After(wait):
 		}
-		if b.s.probe(ctx, c, write) != nil {
+		if b.probe(ctx, c, write) != nil {
 			continue
 		}
 		c.fails.Store(0)
@@ -189,10 +191,41 @@ var crcTable = func() (table [256]uint16) {
 	return table
 }()
 
-// keyIn returns a key that lies in the part of the slots that c stands for.
+// probe asks whether the operations of c work again: it reads the key that
+// failed last, or writes a key of its own in the same slot.
+func (b *breaker) probe(ctx context.Context, c *circuit, write bool) error {
+	s := b.s
+	s.stats.probes.Add(1)
+	key := b.keyIn(c, write)
+	q := request{key: key, cmd: redis.NewSliceCmd(background, "hmget", key, headField)}
+	if write {
+		key = s.opts.Prefix + "probe:{" + key + "}"
+		q = request{key: key, cmd: redis.NewStatusCmd(background, "set", key, "", "px", time.Second.Milliseconds())}
+	}
+	call := newCall(ctx, s.opts.Budget, write, q)
+	call.counted.Store(true) // a probe that fails is no news
+	call.late = s.settleLate
+	if err := s.run.run(call); err != nil {
+		return err
+	}
+	if call.panicked != nil {
+		return call.panicked
+	}
+	err := call.requests[0].cmd.Err()
+	if f := faultOf(err); f == noFault || f == writeFault && !write {
+		return nil
+	}
+	if connectionError(err) {
+		s.reloadTopology()
+	}
+	return err
+}
+
+// keyIn returns a key in the part of the slots that c stands for: the one that
+// failed last, if any did there.
 func (b *breaker) keyIn(c *circuit, write bool) string {
 	c.mu.Lock()
-	key := c.probe
+	key := c.last
 	c.mu.Unlock()
 	for i := 0; key == ""; i++ {
 		if k := fmt.Sprintf("%sprobe:%d", b.s.opts.Prefix, i); b.circuit(k, write) == c {

@@ -101,7 +101,7 @@ func (l *lab) harness(name string, start func(t *testing.T) (addr string), stop,
 		Blocked: func(t *testing.T) core.Store { return l.open(t, stop(t), brief) },
 		Down:    func(t *testing.T) core.Store { return l.open(t, kill(t), brief) },
 		Expiring: func(t *testing.T) (core.Store, time.Duration, func(time.Duration)) {
-			const ttl = 2 * time.Second
+			const ttl = time.Second
 			return l.open(t, start(t), func(o *redisstore.Options) { o.TTL = ttl }), ttl, time.Sleep
 		},
 	}

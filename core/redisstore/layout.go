@@ -235,7 +235,7 @@ type nameHash struct {
 var known names
 
 // maxKnown bounds the names remembered, should somebody store random ones.
-const maxKnown = 1 << 14
+const maxKnown = 1 << 10
 
 // get returns what is to know about a name, which may be part of a longer
 // string that is not worth keeping.

@@ -321,45 +321,9 @@ func (s *Store) touch(key, head string) {
 	if s.opts.TTL < 0 || !due(head, s.now(), readRenews) || s.ctx.Err() != nil || s.breaker.circuit(key, true).allow() != nil {
 		return
 	}
-	c := newCall(s.ctx, s.opts.Budget, true, s.touching(key, ""))
+	c := newCall(s.ctx, s.opts.Budget, true, touchScript.on(key, s.now().Unix(), s.opts.ttl()))
 	c.late = s.settleLate
 	if !s.run.detach(c) {
 		s.stats.notRenewed.Add(1)
 	}
-}
-
-// touching returns the command of touch.
-func (s *Store) touching(key, mode string) request {
-	return touchScript.on(key, s.now().Unix(), s.opts.ttl(), mode)
-}
-
-// probe asks whether the operations of a circuit work again: a read of the key
-// that failed last, or a write that changes nothing but its TTL.
-func (s *Store) probe(ctx context.Context, c *circuit, write bool) error {
-	s.stats.probes.Add(1)
-	key := s.breaker.keyIn(c, write)
-	q := request{key: key, cmd: redis.NewSliceCmd(background, "hmget", key, headField)}
-	switch {
-	case write && s.opts.Layout == GLEXLayout:
-		// There is no field to spare in the gem's hashes.
-		q.cmd = redis.NewStatusCmd(background, "set", s.opts.Prefix+"probe", 1, "px", 1000)
-	case write:
-		q = s.touching(key, "force")
-	}
-	call := newCall(ctx, s.opts.Budget, write, q)
-	call.counted.Store(true) // a probe that fails is no news
-	call.late = s.settleLate
-	if err := s.run.run(call); err != nil {
-		return err
-	}
-	if call.panicked != nil {
-		return call.panicked
-	}
-	if err := call.requests[0].cmd.Err(); faultOf(err) != noFault {
-		if connectionError(err) {
-			s.reloadTopology()
-		}
-		return err
-	}
-	return nil
 }

@@ -37,7 +37,7 @@ type call struct {
 	requests []request
 	one      [1]request // room for the usual case
 	write    bool
-	through  *redis.Client // for the bridge
+	bridge   *bridge
 	done     chan struct{}
 	state    atomic.Uint32
 	panicked error
@@ -97,6 +97,16 @@ func (c *call) Value(key any) any {
 // callKey is the key under which a call finds itself in contexts made of it.
 type callKey struct{}
 
+// sends reports whether cmd is one of the call's.
+func (c *call) sends(cmd redis.Cmder) bool {
+	for i := range c.requests {
+		if c.requests[i].cmd == cmd {
+			return true
+		}
+	}
+	return false
+}
+
 // leave tells the client that nobody waits any more.
 func (c *call) leave(why *error) {
 	if c.why.CompareAndSwap(nil, why) {
@@ -109,10 +119,9 @@ func (c *call) leave(why *error) {
 // number of workers is the bound on what such a client holds on to.
 type runner struct {
 	client  redis.UniversalClient
-	through *redis.Client // bounded; nil for a client of several nodes
-	head    *bridgehead   // nil like through
-	direct  bool          // calls end by themselves
-	jobs    chan *call    // unbuffered: a send succeeds if a worker is idle
+	bridge  *bridge    // nil for a client of several nodes
+	direct  bool       // calls end by themselves
+	jobs    chan *call // unbuffered: a send succeeds if a worker is idle
 	closed  chan struct{}
 	workers atomic.Int64
 	max     int64
@@ -316,10 +325,7 @@ func (r *runner) finish(c *call) {
 // the process, which it would in a goroutine of ours.
 func (r *runner) exec(c *call) {
 	client := r.client
-	if one, ok := client.(*redis.Client); ok {
-		r.head.ready(one)
-		c.through = r.through
-	}
+	c.bridge = r.bridge
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked = fmt.Errorf("redisstore: the client panicked: %v\n%s", p, debug.Stack())

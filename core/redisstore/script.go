@@ -86,17 +86,15 @@ return 1
 //	KEYS[1] the bucket
 //	ARGV[1] now in seconds
 //	ARGV[2] TTL in milliseconds, 0 for none
-//	ARGV[3] "force" makes it write in any case, to find out whether writes work
 var touchScript = newScript(`
 local head = redis.call('HGET', KEYS[1], '` + headField + `')
-local names = head and string.sub(head, ` + strconv.Itoa(stampBytes+1) + `) or ''
-if ARGV[3] ~= 'force' then
-  if head and #head >= ` + strconv.Itoa(stampBytes) + ` then
-    local age = ARGV[1] - struct.unpack('>I4', head)
-    if age < ` + strconv.Itoa(readRenews) + ` and age > -` + strconv.Itoa(readRenews) + ` then return 0 end
-  elseif redis.call('EXISTS', KEYS[1]) == 0 then
-    return 0
-  end
+local names = ''
+if head and #head >= ` + strconv.Itoa(stampBytes) + ` then
+  local age = ARGV[1] - struct.unpack('>I4', head)
+  if age < ` + strconv.Itoa(readRenews) + ` and age > -` + strconv.Itoa(readRenews) + ` then return 0 end
+  names = string.sub(head, ` + strconv.Itoa(stampBytes+1) + `)
+elseif redis.call('EXISTS', KEYS[1]) == 0 then
+  return 0
 end
 redis.call('HSET', KEYS[1], '` + headField + `', struct.pack('>I4', ARGV[1]) .. names)
 if ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end

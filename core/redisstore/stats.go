@@ -7,6 +7,7 @@ import "sync/atomic"
 type Stats struct {
 	Failures   uint64 // commands that ended with an error: connection, server or refusal
 	Timeouts   uint64 // operations given up when their budget was spent
+	Busy       uint64 // operations not begun because MaxInFlight commands were under way
 	Rejected   uint64 // operations that did not ask Redis, since a circuit was open
 	LastKnown  uint64 // reads answered from memory because Redis did not answer
 	NearHits   uint64 // reads answered from memory within NearTTL
@@ -23,15 +24,15 @@ type Stats struct {
 }
 
 type counters struct {
-	failures, timeouts, rejected, lastKnown, nearHits, unreadable atomic.Uint64
-	notCopied, notRenewed, opened, probes                         atomic.Uint64
+	failures, timeouts, busy, rejected, lastKnown, nearHits, unreadable atomic.Uint64
+	notCopied, notRenewed, opened, probes                               atomic.Uint64
 }
 
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats {
 	c := &s.stats
 	return Stats{
-		Failures: c.failures.Load(), Timeouts: c.timeouts.Load(), Rejected: c.rejected.Load(),
+		Failures: c.failures.Load(), Timeouts: c.timeouts.Load(), Busy: c.busy.Load(), Rejected: c.rejected.Load(),
 		LastKnown: c.lastKnown.Load(), NearHits: c.nearHits.Load(), Unreadable: c.unreadable.Load(),
 		NotCopied: c.notCopied.Load(), NotRenewed: c.notRenewed.Load(), Opened: c.opened.Load(),
 		Probes: c.probes.Load(),

@@ -46,7 +46,9 @@ var (
 // node is down, so that assignments would seem to be absent. nil options work.
 //
 // The store does not close the client. To a single-node client it adds a hook
-// that gives its own commands a deadline, and lets all others pass.
+// that gives the store's commands a deadline and lets all others pass; hooks that
+// are added to the client later don't see the store's commands.
+//
 // In the background New asks the server once for what [Store.Check] looks at
 // and logs what it finds; it neither waits nor fails when Redis is down.
 func New(client redis.UniversalClient, o *Options) *Store {
@@ -63,9 +65,8 @@ func New(client redis.UniversalClient, o *Options) *Store {
 			s.client = nil
 			break
 		}
-		s.run.through = bounded(c, s.opts.Budget)
-		s.run.head = bridgeheadOf(c)
-		s.run.direct = boundable(c.Options())
+		s.run.bridge = newBridge(c, s.opts.Budget)
+		s.run.direct = endsInTime(c.Options())
 	case *redis.ClusterClient:
 		if c == nil {
 			s.client = nil

@@ -113,36 +113,38 @@ func (h *counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	return func(ctx context.Context, cmds []redis.Cmder) error { h.n.Add(1); return next(ctx, cmds) }
 }
 
-func TestHooksOfTheClientSeeEveryCommand(t *testing.T) {
+func TestHooksThatWereThereBeforeSeeEveryCommand(t *testing.T) {
 	client := redistest.Start(t).Client()
-	hooks := []*counting{{}, {}, {}}
-	client.AddHook(hooks[0])
-	stores := []*redisstore.Store{redisstore.New(client, quiet()), redisstore.New(client, quiet())}
-	for i := range hooks {
-		for _, h := range hooks {
+	before, between, after := &counting{}, &counting{}, &counting{}
+	client.AddHook(before)
+	one := redisstore.New(client, quiet())
+	defer one.Close()
+	client.AddHook(between)
+	two := redisstore.New(client, quiet())
+	defer two.Close()
+	client.AddHook(after)
+	_, err := two.Check(ctx)
+	require.NoError(t, err)
+	seen := func(op func()) [3]int64 {
+		for _, h := range []*counting{before, between, after} {
 			h.n.Store(0)
 		}
-		for range 2 {
-			for _, store := range stores {
-				_, _, _, err := store.Load(ctx, experiment, key(1), nil)
-				require.NoError(t, err)
-				require.NoError(t, store.LoadBatch(ctx, []core.Lookup{{Experiment: "a", Key: "k"}, {Experiment: "b", Key: "k"}})[1].Err)
-			}
-		}
-		require.NoError(t, client.Set(ctx, "mine", 1, 0).Err())
-		for j, h := range hooks {
-			if j <= i { // added
-				require.GreaterOrEqual(t, h.n.Load(), int64(9))
-			}
-		}
-		if i+1 < len(hooks) {
-			client.AddHook(hooks[i+1])
+		op()
+		return [3]int64{before.n.Load(), between.n.Load(), after.n.Load()}
+	}
+	load := func(store *redisstore.Store) func() {
+		return func() {
+			_, _, _, err := store.Load(ctx, experiment, key(1), nil)
+			require.NoError(t, err)
+			require.NoError(t, store.LoadBatch(ctx, []core.Lookup{{Experiment: "a", Key: "k"}, {Experiment: "b", Key: "k"}})[1].Err)
 		}
 	}
-	for _, store := range stores {
-		require.NoError(t, store.Close())
-	}
-	require.NoError(t, client.Set(ctx, "mine", 1, 0).Err())
+	load(one)() // connects
+	require.Equal(t, [3]int64{2, 0, 0}, seen(load(one)))
+	require.Equal(t, [3]int64{2, 2, 0}, seen(load(two)))
+	require.Equal(t, [3]int64{1, 1, 1}, seen(func() { require.NoError(t, client.Set(ctx, "mine", 1, 0).Err()) }))
+	require.NoError(t, two.Close())
+	require.Equal(t, [3]int64{1, 1, 1}, seen(func() { require.NoError(t, client.Set(ctx, "mine", 1, 0).Err()) }))
 }
 
 func TestNearCache(t *testing.T) {
