@@ -151,10 +151,6 @@ func newLab(layout redisstore.Layout, connect func(string) redis.UniversalClient
 	return &lab{layout: layout, connect: connect, made: make(map[core.Store]*made)}
 }
 
-func standalone(addr string) redis.UniversalClient {
-	return redis.NewClient(&redis.Options{Addr: addr})
-}
-
 // run runs the suite over servers that start returns.
 func (l *lab) run(t *testing.T, name string, start func(t *testing.T) string, args ...string) {
 	lost := func(end func(*redistest.Server)) func(t *testing.T) string {

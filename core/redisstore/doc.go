@@ -46,11 +46,11 @@
 // # Clients
 //
 // [NewClient] makes a client that suits. With a client of your own the budget
-// holds too, because the store adds a hook to a single-node client that gives its
-// own commands a deadline and lets all others pass. A stock cluster client looks at no deadline
-// and is left behind in a worker when the budget is spent, until its ReadTimeout
-// ends. [Options.MaxInFlight] bounds these; set ContextTimeoutEnabled to have
-// none.
+// holds too. To a single-node client the store adds a hook that gives its own
+// commands a deadline and lets all others pass. A command of a cluster client
+// that looks at no deadline is left behind in a worker when the budget is spent,
+// until the client's ReadTimeout ends it; [Options.MaxInFlight] bounds how many,
+// and with ContextTimeoutEnabled there are none.
 //
 // # Layout
 //

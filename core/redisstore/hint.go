@@ -15,7 +15,8 @@ import (
 // A hint can be wrong when the bucket goes within its second: when the
 // experiment is cleared or a failover loses the head. The value then stands
 // without its name and can't be read until the next claim of that variant in
-// the bucket restores it; it never reads as another variant.
+// the bucket restores it. It would read as another variant only if a name of the
+// same hash came first.
 type hints struct {
 	slots [1 << 12]atomic.Pointer[hint]
 	seed  maphash.Seed

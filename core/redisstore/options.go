@@ -14,10 +14,10 @@ const (
 	// DefaultTTL is how long an assignment outlives its last use.
 	DefaultTTL = 180 * 24 * time.Hour
 
-	// DefaultBuckets is the number of small hashes of one experiment. With it
-	// one assignment takes 27 bytes at one million and 22 at ten million, and
-	// hashes stay compact up to about 14 million at a
-	// hash-max-listpack-entries of 512, which is Redis' default.
+	// DefaultBuckets is the number of small hashes of one experiment: few enough
+	// that a million assignments take 29 bytes each, and enough that ten million
+	// still fit hashes of at most 512 fields, which Redis keeps compact unless
+	// its hash-max-listpack-entries is set lower.
 	DefaultBuckets = 1 << 15
 
 	// DefaultCacheSize is the number of assignments remembered in process.
@@ -80,8 +80,8 @@ type Options struct {
 	NearTTL time.Duration
 
 	// CacheSize bounds the assignments remembered in process: those for
-	// NearTTL, and the last known answers for when Redis does not answer. 0
-	// means DefaultCacheSize, below 0 none.
+	// NearTTL, and the last known answers for when Redis does not answer. Each
+	// takes some 130 bytes. 0 means DefaultCacheSize, below 0 none.
 	CacheSize int
 
 	// MaxInFlight bounds the commands under way at one time, including those

@@ -104,7 +104,8 @@ func (s *Store) Load(ctx context.Context, experiment, key string, older []string
 }
 
 // Claim stores e under key if nothing or old stands there, and returns what
-// stands afterwards, in one round trip.
+// stands afterwards. It takes one round trip, and a second one where another
+// claim came first in the same moment.
 func (s *Store) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
 	f, err := s.encode(e)
 	if err != nil {
@@ -255,10 +256,10 @@ func (s *Store) Increment(ctx context.Context, experiment, name string, by int64
 const maxClosing = time.Second
 
 // Close stops the background work and fails every operation from then on. It
-// waits for commands under way no longer than a budget, or a second. One that the client
-// still waits for ends when the client gives up: a single-node client after
-// another budget, a cluster client after its ReadTimeout or when it is closed.
-// The client stays open.
+// waits for commands under way, but no longer than a budget and at most a
+// second. A command that the client still waits for ends when the client gives
+// it up: a single-node client within another budget, a cluster client after its
+// ReadTimeout or when it is closed. The client stays open.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.closed = true
