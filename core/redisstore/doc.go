@@ -106,7 +106,7 @@
 // value in a listpack. Variants that find no room, and the second of two whose
 // hashes are equal, are written in full.
 //
-// An assignment takes 29 bytes at one million and about 21 at ten million, of an
+// An assignment takes 29 bytes at one million and 24 at ten million, of an
 // experiment with several variants; the gem's hash takes 131. Buckets stay
 // listpacks up to 512 entries (hash-max-listpack-entries), which is some 14
 // million assignments; above that, or on servers with a lower limit, they turn

@@ -16,8 +16,8 @@ import (
 )
 
 // memoryEnv says for how many assignments TestMemory measures. Without it that
-// is a million, and a fifth for the layouts to compare with, whose figures don't
-// depend on it. ROLLOUTKIT_MEMORY=10000000 takes minutes and 3 GB.
+// is a quarter of a million in a quarter of the buckets, which are then as full
+// as those of a million. ROLLOUTKIT_MEMORY=10000000 takes minutes and 3 GB.
 const memoryEnv = "ROLLOUTKIT_MEMORY"
 
 // TestMemory fills servers with the assignments of one experiment, in the
@@ -25,18 +25,19 @@ const memoryEnv = "ROLLOUTKIT_MEMORY"
 // used_memory.
 func TestMemory(t *testing.T) {
 	redistest.Heavy(t)
-	ours, theirs := 1_000_000, 200_000
+	n, buckets := 250_000, DefaultBuckets/4
 	if text := os.Getenv(memoryEnv); text != "" {
-		n, err := strconv.Atoi(text)
+		var err error
+		n, err = strconv.Atoi(text)
 		require.NoError(t, err)
-		ours, theirs = n, n
+		buckets = DefaultBuckets
 	}
 	variants := []string{core.Control, "red", "blue"}
 	final := func(i int) core.Entry {
 		return core.Entry{Variant: variants[i%3], Origin: core.SourceResolved, Final: true}
 	}
 	key := func(i int) string { return fmt.Sprintf("%064x", i) }
-	s := &Store{opts: (*Options)(nil).withDefaults(), now: time.Now}
+	s := &Store{opts: (&Options{Buckets: func(string) int { return buckets }}).withDefaults(), now: time.Now}
 	entry := func(of func(i int) core.Entry) func(i int) redis.Cmder {
 		return func(i int) redis.Cmder {
 			return s.write(s.place("shop_pill_color", key(i)), "claim", nil, encode(of(i))).cmd
@@ -45,24 +46,22 @@ func TestMemory(t *testing.T) {
 	used := map[string]float64{}
 	for _, layout := range []struct {
 		name string
-		n    int
 		cmd  func(i int) redis.Cmder
 	}{
-		{"variants and final controls", ours, entry(final)},
-		{"half open controls", ours, entry(func(i int) core.Entry {
+		{"variants and final controls", entry(final)},
+		{"half open controls", entry(func(i int) core.Entry {
 			if i%2 == 0 {
 				return core.Entry{Variant: core.Control, Origin: core.SourceResolved, Under: fmt.Sprintf("%08x", i*2654435761&0xffffffff)}
 			}
 			return final(i)
 		})},
-		{"the gem's hash", theirs, func(i int) redis.Cmder {
+		{"the gem's hash", func(i int) redis.Cmder {
 			return redis.NewIntCmd(background, "hset", "shop_pill_color", key(i), final(i).Variant)
 		}},
-		{"a text key each, with a TTL", theirs, func(i int) redis.Cmder {
+		{"a text key each, with a TTL", func(i int) redis.Cmder {
 			return redis.NewStatusCmd(background, "set", "shop_pill_color:"+key(i), final(i).Variant, "ex", 15552000)
 		}},
 	} {
-		n := layout.n
 		server := redistest.Start(t)
 		client := redis.NewClient(&redis.Options{Addr: server.Addr, ReadTimeout: time.Minute})
 		require.NoError(t, client.ScriptLoad(t.Context(), writeScript.source).Err())
@@ -87,19 +86,20 @@ func TestMemory(t *testing.T) {
 		encodings := ""
 		if strings.Contains(layout.name, "control") {
 			hashes := 0
-			for b := range uint32(1 << 15) {
-				if b%512 == 0 && client.ObjectEncoding(t.Context(), s.bucketKey("shop_pill_color", 15, b)).Val() != "listpack" {
+			bits := s.opts.bucketBits("shop_pill_color")
+			for b := range uint32(100) {
+				if client.ObjectEncoding(t.Context(), s.bucketKey("shop_pill_color", bits, b)).Val() == "hashtable" {
 					hashes++
 				}
 			}
-			encodings = fmt.Sprintf("; %d of 64 buckets looked at are no listpacks", hashes)
+			encodings = fmt.Sprintf("; %d of 100 buckets looked at are hash tables", hashes)
 			require.Zero(t, hashes)
 		}
-		t.Logf("%d assignments, %s: %.1f bytes each%s", n, layout.name, used[layout.name], encodings)
+		t.Logf("%d assignments, %d buckets, %s: %.1f bytes each%s", n, buckets, layout.name, used[layout.name], encodings)
 		require.NoError(t, client.Close())
 		server.Kill()
 	}
-	if ours >= 1_000_000 {
+	if n/buckets >= 30 {
 		require.LessOrEqual(t, used["variants and final controls"], 32.0)
 		require.LessOrEqual(t, used["half open controls"], 36.0)
 	}
