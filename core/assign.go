@@ -39,7 +39,8 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	a.Key, a.MigrationKeys = who.key, who.older
 
 	// 3. The rollout, once. Off hides an entry and leaves it where it is.
-	d, err := e.ask(ctx, &who)
+	var d Decision
+	err = e.ask(ctx, &who, &d)
 	a.State, a.Reason = d.State, d.Reason
 	if err != nil {
 		t.fail(ctx, err)

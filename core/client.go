@@ -238,8 +238,8 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 		key = raw
 	}
 	who := &identity{key: key}
-	d, err := s.ask(ctx, who)
-	if err != nil {
+	var d Decision
+	if err := s.ask(ctx, who, &d); err != nil {
 		return err
 	}
 	if d.State == Off {

@@ -106,9 +106,10 @@ type keyer struct {
 }
 
 type keyState struct {
-	mac hash.Hash
-	buf []byte
-	sum [sha256.Size]byte
+	mac    hash.Hash
+	buf    []byte
+	sum    [sha256.Size]byte
+	digits [keyDigits]byte
 }
 
 // hexPairs are the two digits of each byte. encoding/hex takes a tenth of the
@@ -134,15 +135,15 @@ func (k *keyer) key(experiment string, u *Unit) string {
 	s.mac.Reset()
 	s.mac.Write(s.buf)
 	s.mac.Sum(s.sum[:0])
-	var digits [keyDigits]byte
-	for i, b := range s.sum {
-		binary.LittleEndian.PutUint16(digits[2*i:], hexPairs[b])
+	for i := range s.sum {
+		binary.LittleEndian.PutUint16(s.digits[2*i:], hexPairs[s.sum[i]])
 	}
+	key := string(s.digits[:])
 	if cap(s.buf) > 4096 {
 		s.buf = nil // one large unit should not be kept for ever
 	}
 	k.pool.Put(s)
-	return string(digits[:])
+	return key
 }
 
 // keyFormat is the first byte of what is hashed. It changes when the encoding

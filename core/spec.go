@@ -43,26 +43,26 @@ func (e *Experiment[S, R]) identify(ctx context.Context, subject S, who *identit
 	return err
 }
 
-// ask asks Enabled and the rollout, and returns a decision that holds: its
+// ask asks Enabled and the rollout, and leaves in d a decision that holds: its
 // state is valid and its variant is one of the experiment's, Control where the
-// rollout named none.
-func (s *spec) ask(ctx context.Context, who *identity) (d Decision, err error) {
+// rollout named none. After an error d is zero.
+func (s *spec) ask(ctx context.Context, who *identity, d *Decision) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(ctx, "rollout", "", p)
-			d, err = Decision{}, s.rolloutError(fmt.Errorf("panic: %s", panicText(p)))
+			err = fmt.Errorf("panic: %s", panicText(p))
+		}
+		if err != nil {
+			*d, err = Decision{}, s.rolloutError(err)
 		}
 	}()
 	if s.enabled != nil && !s.enabled(ctx) {
-		return Decision{State: Off}, nil
+		return nil
 	}
-	if d, err = s.rollout.Resolve(ctx, s.request(who)); err != nil {
-		return Decision{}, s.rolloutError(err)
+	if *d, err = s.rollout.Resolve(ctx, s.request(who)); err != nil {
+		return err
 	}
-	if err = s.checked(&d, who); err != nil {
-		return Decision{}, s.rolloutError(err)
-	}
-	return d, nil
+	return s.checked(d, who)
 }
 
 func (s *spec) request(who *identity) Request {
