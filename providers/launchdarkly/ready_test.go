@@ -1,20 +1,20 @@
 package launchdarkly
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/launchdarkly/go-server-sdk-evaluation/v3/ldmodel"
 	ld "github.com/launchdarkly/go-server-sdk/v7"
 	"github.com/launchdarkly/go-server-sdk/v7/interfaces"
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/ldfiledata"
 	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldservices"
 	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
-	"github.com/launchdarkly/go-test-helpers/v3/httphelpers"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
@@ -24,7 +24,8 @@ import (
 // own, over and over.
 func served(t testing.TB, c *ld.LDClient, o *Options) func() core.Assignment {
 	t.Helper()
-	client, err := core.New(core.Config{Rollout: New(c, o), Store: core.NewMemoryStore(nil), KeySecret: make([]byte, 32)})
+	client, err := core.New(core.Config{Rollout: New(c, o), Store: core.NewMemoryStore(nil), KeySecret: make([]byte, 32),
+		Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	e := core.MustDefine(client, core.Definition[string, string]{
 		Name: "pill", Unit: core.Actor[string], Variants: []core.Variant[string, string]{{Name: "red"}, {Name: "blue"}},
@@ -81,14 +82,15 @@ func TestNothingToServe(t *testing.T) {
 func TestLateStart(t *testing.T) {
 	begin := make(chan struct{})
 	start := sync.OnceFunc(func() { close(begin) })
-	stream, control := ldservices.ServerSideStreamingServiceHandler(ldservices.NewServerSDKData().
+	stream, _ := ldservices.ServerSideStreamingServiceHandler(ldservices.NewServerSDKData().
 		Flags(flag("pill").FallthroughVariation(1).Build()).ToPutEvent())
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		<-begin
 		stream.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	t.Cleanup(func() { start(); _ = control.Close() })
+	t.Cleanup(server.CloseClientConnections)
+	t.Cleanup(start)
 	client, err := ld.MakeCustomClient("key", ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(server.URL),
 		Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging()}, 0)
 	require.NoError(t, err)
@@ -99,20 +101,28 @@ func TestLateStart(t *testing.T) {
 	require.Eventually(t, func() bool {
 		a := assign()
 		return a.Err == nil && a.Variant == "red" && a.Source == core.SourceResolved
-	},
-		watchdog, time.Millisecond)
+	}, watchdog, time.Millisecond)
 }
 
 // TestLostStream: the last flags are served while the connection is gone, and
 // new ones when it is back; a closed client keeps serving.
 func TestLostStream(t *testing.T) {
-	put := func(f ldmodel.FeatureFlag) httphelpers.SSEEvent {
-		return ldservices.NewServerSDKData().Flags(f).ToPutEvent()
+	var stream atomic.Pointer[http.Handler] // nil: down
+	serve := func(variation int) {
+		h, _ := ldservices.ServerSideStreamingServiceHandler(ldservices.NewServerSDKData().
+			Flags(flag("pill").FallthroughVariation(variation).Build()).ToPutEvent())
+		stream.Store(&h)
 	}
-	handler, stream := ldservices.ServerSideStreamingServiceHandler(put(flag("pill").FallthroughVariation(1).Build()))
-	server := httptest.NewServer(handler)
+	serve(1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h := stream.Load(); h != nil {
+			(*h).ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
 	t.Cleanup(server.Close)
-	t.Cleanup(func() { _ = stream.Close() })
+	t.Cleanup(server.CloseClientConnections) // Close waits for handlers
 	defs := DataStore(nil)
 	client := newClient(t, ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(server.URL), DataStore: defs,
 		DataSource: ldcomponents.StreamingDataSource().InitialReconnectDelay(10 * time.Millisecond)})
@@ -121,24 +131,20 @@ func TestLostStream(t *testing.T) {
 		d, err := r.Resolve(t.Context(), request("pill", "k"))
 		return err == nil && d.State == core.On && d.Variant == variant
 	}
-	require.True(t, serves("red"))
-
 	status := client.GetDataSourceStatusProvider()
-	changes := status.AddStatusListener()
-	defer status.RemoveStatusListener(changes)
-	require.NoError(t, stream.Close()) // all connections; the client comes again
-	select {
-	case s := <-changes:
-		require.Equal(t, interfaces.DataSourceStateInterrupted, s.State)
-	case <-time.After(watchdog):
-		t.Fatal("the client does not notice")
-	}
+	require.True(t, status.WaitFor(interfaces.DataSourceStateValid, watchdog))
 	require.True(t, serves("red"))
 
+	stream.Store(nil)
 	server.CloseClientConnections()
+	require.True(t, status.WaitFor(interfaces.DataSourceStateInterrupted, watchdog))
 	require.True(t, serves("red"))
+
+	serve(2)
+	require.Eventually(t, func() bool { return serves("blue") }, watchdog, time.Millisecond)
+
 	require.NoError(t, client.Close())
-	require.True(t, serves("red"))
+	require.True(t, serves("blue"))
 	require.NoError(t, client.Close())
 }
 
