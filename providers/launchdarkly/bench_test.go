@@ -69,17 +69,27 @@ func TestResolveAllocations(t *testing.T) {
 	client, defs, _ := flagsOf(t, split3().Build(), target.Build(), rule.Build(), flag("off").On(false).Build())
 	ctx := t.Context()
 	for name, more := range map[string]float64{"pill": 0, "target": 0, "off": 0, "rule": 1} {
-		own := testing.AllocsPerRun(100, func() {
+		own := allocations(func() {
 			_, _, err := client.StringVariationDetail(name, ldcontext.NewWithKind(DefaultKind, key), core.Control)
 			require.NoError(t, err)
 		})
 		for how, o := range map[string]*Options{"alone": nil, "with definitions": {Definitions: defs}} {
 			r, q := New(client, o), request(name, key)
-			ours := testing.AllocsPerRun(100, func() {
+			ours := allocations(func() {
 				_, err := r.Resolve(ctx, q)
 				require.NoError(t, err)
 			})
 			require.LessOrEqual(t, ours, own+more, "%s %s", name, how)
 		}
 	}
+}
+
+// allocations returns how many f makes. The race detector has pools forget now
+// and then, which adds some, so it is the fewest of several runs.
+func allocations(f func()) float64 {
+	fewest := testing.AllocsPerRun(100, f)
+	for range 9 {
+		fewest = min(fewest, testing.AllocsPerRun(20, f))
+	}
+	return fewest
 }
