@@ -89,6 +89,18 @@ func TestStickyExclusionThatLosesItsClaimServesWhatStands(t *testing.T) {
 	require.Empty(t, a.Rule)
 }
 
+func TestRulesAreAskedOncePerTrial(t *testing.T) {
+	asked := 0
+	l := newLab(t, func(_ *core.Config, d *definition) {
+		d.StickyExclusions, d.StickyPolicy = true, core.ExclusionFirst
+		d.Exclusions = []core.Rule[*user]{{If: func(_ context.Context, u *user) bool { asked++; return u.Subscribed }}}
+	})
+	l.store.beforeClaim = func() { l.exp.Assign(ctx, &user{ID: "1"}) }
+	a := l.exp.Assign(ctx, &user{ID: "1", Subscribed: true})
+	require.Equal(t, core.SourceExcluded, a.Source)
+	require.Equal(t, 2, asked, "once in each of two trials")
+}
+
 func TestStickyExclusionsOutliveTheRule(t *testing.T) {
 	l := newLab(t, func(c *core.Config, d *definition) { excludeSubscribed(c, d); d.StickyExclusions = true })
 	a := l.untracked(l.exp, &user{ID: "1", Subscribed: true})

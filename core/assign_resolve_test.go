@@ -299,3 +299,12 @@ func TestAStoreOfVariantsKeepsNoOpenControlsAndNoExclusions(t *testing.T) {
 	require.Equal(t, core.SourceStored, hit.Source)
 	require.Zero(t, hit.Origin)
 }
+
+func TestAStoreOfVariantsIsNotWrittenAgainForTheSameForce(t *testing.T) {
+	inner := &flaky{Store: core.NewMemoryStore(nil)}
+	l := newLab(t, func(c *core.Config, _ *definition) { c.Store = variantStore{inner} })
+	for range 3 {
+		require.Equal(t, "blue", l.exp.For(&user{ID: "1"}).AssignTo("blue").Assign(ctx).Variant)
+	}
+	require.Equal(t, 1, inner.writes)
+}
