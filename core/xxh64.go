@@ -33,9 +33,10 @@ func xxh64(b []byte) uint64 {
 			v4 = xxhRound(v4, binary.LittleEndian.Uint64(b[24:]))
 		}
 		h = bits.RotateLeft64(v1, 1) + bits.RotateLeft64(v2, 7) + bits.RotateLeft64(v3, 12) + bits.RotateLeft64(v4, 18)
-		for _, v := range [...]uint64{v1, v2, v3, v4} {
-			h = (h^xxhRound(0, v))*prime1 + prime4
-		}
+		h = (h^xxhRound(0, v1))*prime1 + prime4
+		h = (h^xxhRound(0, v2))*prime1 + prime4
+		h = (h^xxhRound(0, v3))*prime1 + prime4
+		h = (h^xxhRound(0, v4))*prime1 + prime4
 	}
 	h += n
 	for ; len(b) >= 8; b = b[8:] {
