@@ -205,19 +205,16 @@ func (b *breaker) probe(ctx context.Context, c *circuit, write bool) error {
 	call := newCall(ctx, s.opts.Budget, write, q)
 	call.counted.Store(true) // a probe that fails is no news
 	call.late = s.settleLate
-	if err := s.run.run(call); err != nil {
-		return err
+	err := s.run.run(call)
+	if err == nil {
+		if err = call.panicked; err == nil {
+			err = call.requests[0].cmd.Err()
+		}
 	}
-	if call.panicked != nil {
-		return call.panicked
-	}
-	err := call.requests[0].cmd.Err()
 	if f := faultOf(err); f == noFault || f == writeFault && !write {
 		return nil
 	}
-	if connectionError(err) {
-		s.reloadTopology()
-	}
+	s.reloadTopology() // another node may have taken over meanwhile
 	return err
 }
 

@@ -109,12 +109,18 @@ func TestClusterLosesAMaster(t *testing.T) {
 				o.mu.Unlock()
 				end(cluster.Masters[0])
 				began := time.Now()
+				replica := cluster.Replicas[0].Client()
+				eventually(t, "the replica takes over", func() bool {
+					return strings.Contains(replica.Info(ctx, "replication").Val(), "role:master")
+				})
+				tookOver := time.Since(began)
 				eventually(t, "callers notice", func() bool { o.mu.Lock(); defer o.mu.Unlock(); return o.bad > 0 })
 				eventually(t, "callers recover", func() bool { return o.since() > 2*time.Second })
 				close(stop)
 				all.Wait()
-				t.Logf("master %s, %s client: %d of %d calls failed, the last %v after; slowest call %v; %+v", how, name,
-					o.bad, o.calls, o.last.Sub(began).Round(time.Millisecond), o.slowest.Round(time.Microsecond), store.Stats())
+				t.Logf("master %s, %s client: its replica took over after %v; %d of %d calls failed, the last %v after; slowest call %v; %+v",
+					how, name, tookOver.Round(time.Millisecond), o.bad, o.calls, o.last.Sub(began).Round(time.Millisecond),
+					o.slowest.Round(time.Microsecond), store.Stats())
 				for i := range 64 {
 					e, _, ok, err := store.Load(ctx, experiment, key(i), nil)
 					require.NoError(t, err)
