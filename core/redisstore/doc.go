@@ -50,7 +50,9 @@
 // commands a deadline and lets all others pass. A command of a cluster client
 // that looks at no deadline is left behind in a worker when the budget is spent,
 // until the client's ReadTimeout ends it; [Options.MaxInFlight] bounds how many,
-// and with ContextTimeoutEnabled there are none.
+// and with ContextTimeoutEnabled there are none. Give a cluster client of your
+// own a short ReadTimeout in any case: when it asks who has taken over from a
+// master that is silent, it may ask that one first and wait for so long.
 //
 // # Layout
 //
