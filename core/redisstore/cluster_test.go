@@ -83,7 +83,6 @@ func (o *outage) since() time.Duration {
 // TestClusterLosesAMaster kills a master under load, and stops one. Its replica
 // takes over; what is printed is how long callers noticed.
 func TestClusterLosesAMaster(t *testing.T) {
-	redistest.Heavy(t)
 	for name, connect := range clusterClients {
 		for how, end := range map[string]func(*redistest.Server){"killed": (*redistest.Server).Kill, "stopped": (*redistest.Server).Stop} {
 			t.Run(name+" "+how, func(t *testing.T) {
@@ -134,7 +133,6 @@ func TestClusterLosesAMaster(t *testing.T) {
 
 // TestClusterReshards moves slots from one master to another under load.
 func TestClusterReshards(t *testing.T) {
-	redistest.Heavy(t)
 	cluster := redistest.StartCluster(t, 3, false)
 	for name, connect := range clusterClients {
 		t.Run(name, func(t *testing.T) {
@@ -247,7 +245,6 @@ func (h *readCounter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.
 // TestClusterRoundTrips counts what a page of many experiments costs: one
 // pipeline for each node.
 func TestClusterRoundTrips(t *testing.T) {
-	redistest.Heavy(t)
 	cluster := redistest.StartCluster(t, 3, false)
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: cluster.Addrs()})
 	defer client.Close()
@@ -274,7 +271,6 @@ func TestClusterRoundTrips(t *testing.T) {
 
 // TestSentinelFailsOver kills the master that Sentinel watches.
 func TestSentinelFailsOver(t *testing.T) {
-	redistest.Heavy(t)
 	set := redistest.StartSentinel(t)
 	addrs := set.Addrs()
 	client, err := redisstore.NewClient("redis://" + addrs[0] + "?master_name=" + redistest.MasterName + "&addr=" + strings.Join(addrs[1:], "&addr="))

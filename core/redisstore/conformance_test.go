@@ -14,6 +14,7 @@ import (
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/redisstore"
+	"github.com/rolloutkit/rolloutkit/internal/realserver"
 	"github.com/rolloutkit/rolloutkit/internal/redistest"
 )
 
@@ -153,6 +154,8 @@ func newLab(layout redisstore.Layout, connect func(string) redis.UniversalClient
 
 // run runs the suite over servers that start returns.
 func (l *lab) run(t *testing.T, name string, start func(t *testing.T) string, args ...string) {
+	t.Helper()
+	realserver.Require(t, "redis", nil)
 	lost := func(end func(*redistest.Server)) func(t *testing.T) string {
 		return func(t *testing.T) string {
 			s := redistest.Start(t, args...)
@@ -176,7 +179,6 @@ func TestConformanceRedisGLEX(t *testing.T) {
 }
 
 func TestConformanceRedisCluster(t *testing.T) {
-	redistest.Heavy(t)
 	cluster := sync.OnceValue(func() *redistest.Cluster { return redistest.StartCluster(t, 3, false) })
 	l := newLab(redisstore.BucketLayout, func(addrs string) redis.UniversalClient {
 		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(addrs, ",")})
@@ -190,7 +192,6 @@ func TestConformanceRedisCluster(t *testing.T) {
 }
 
 func TestConformanceRedisSentinel(t *testing.T) {
-	redistest.Heavy(t)
 	set := sync.OnceValue(func() *redistest.Sentinel { return redistest.StartSentinel(t) })
 	l := newLab(redisstore.BucketLayout, func(addrs string) redis.UniversalClient {
 		return redis.NewFailoverClient(&redis.FailoverOptions{MasterName: redistest.MasterName, SentinelAddrs: strings.Split(addrs, ",")})

@@ -24,7 +24,6 @@ const memoryEnv = "ROLLOUTKIT_MEMORY"
 // layouts that there are, and compares what each assignment takes of
 // used_memory.
 func TestMemory(t *testing.T) {
-	redistest.Heavy(t)
 	n, buckets := 250_000, DefaultBuckets/4
 	if text := os.Getenv(memoryEnv); text != "" {
 		var err error

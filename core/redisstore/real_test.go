@@ -61,7 +61,6 @@ const (
 // a rollout that draws at random. A second run does it as most programs do, by
 // a read and then a write, and shows what that is worth.
 func TestRaceOfProcesses(t *testing.T) {
-	redistest.Heavy(t)
 	if text := os.Getenv(raceEnv); text != "" {
 		race(t, text)
 		return
@@ -235,7 +234,6 @@ func (l *load) report(what string) {
 // assigns units. Nobody sees an error, nobody changes variant, and what an
 // outage costs is counted; times are printed, not judged.
 func TestFailureMatrix(t *testing.T) {
-	redistest.Heavy(t)
 	const units = 15_000 // for each of seven
 	for _, fault := range []struct {
 		name         string
@@ -317,7 +315,6 @@ func wrongTypes(t *testing.T, c *redis.Client, sick bool) {
 
 // TestFlapping lets a server come and go.
 func TestFlapping(t *testing.T) {
-	redistest.Heavy(t)
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr)
 	client := redis.NewClient(&redis.Options{Addr: proxy.Addr})

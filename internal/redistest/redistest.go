@@ -3,7 +3,7 @@
 // disk. It runs the machine's redis-server and installs nothing. Servers end
 // with the test that started them, by process id.
 //
-// Where redis-server is missing a test is skipped, loudly, and fails in CI.
+// internal/realserver says when such tests run, skip or fail.
 package redistest
 
 import (
@@ -23,20 +23,9 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
-
-// RealEnv is the environment variable that turns on tests that are heavy on
-// real servers; "make test" sets it to 1.
-const RealEnv = "ROLLOUTKIT_REAL"
-
-// Heavy skips a test that needs real servers for longer than a moment, unless
-// ROLLOUTKIT_REAL=1.
-func Heavy(t testing.TB) {
-	t.Helper()
-	if os.Getenv(RealEnv) != "1" {
-		t.Skip("SKIP real Redis: heavy test, runs with " + RealEnv + "=1")
-	}
-}
 
 // startup is how long a server may take to answer, with other tests on the
 // machine.
@@ -57,16 +46,13 @@ var version = sync.OnceValues(func() (string, error) {
 	return "", fmt.Errorf("%s --version says %q", path, bytes.TrimSpace(out))
 })
 
-// need skips or fails t where there is no redis-server.
+// need skips t unless real servers are asked for, or fails it where there is no
+// redis-server and there should be.
 func need(t testing.TB) string {
 	t.Helper()
+	realserver.Require(t, "redis", nil)
 	v, err := version()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no redis-server on this machine: %v", err)
-		}
-		t.Skipf("SKIP real Redis: no redis-server on this machine (%v)", err)
-	}
+	realserver.Require(t, "redis", err)
 	return v
 }
 
@@ -77,9 +63,9 @@ type Server struct {
 	t    testing.TB
 	args []string
 	dir  string
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{}
+
+	mu      sync.Mutex
+	process *realserver.Process
 }
 
 // Start starts one server. args go to redis-server, such as "--maxmemory",
@@ -88,7 +74,7 @@ func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	v := need(t)
 	s := start(t, args...)
-	fmt.Printf("real server: redis %s standalone at %s\n", v, s.Addr)
+	realserver.Ran("redis standalone", v, s.Addr)
 	return s
 }
 
@@ -129,24 +115,19 @@ func (s *Server) run() error {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, &log, &log
-	cmd.SysProcAttr = process()
-	if err := cmd.Start(); err != nil {
+	process, err := realserver.Start(cmd)
+	if err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(done)
-	}()
 	s.mu.Lock()
-	s.cmd, s.done = cmd, done
+	s.process = process
 	s.mu.Unlock()
 	for deadline := time.Now().Add(startup); ; {
 		if ping(s.Addr) {
 			return nil
 		}
 		select {
-		case <-done:
+		case <-process.Exited():
 			return fmt.Errorf("it ended: %s", lastLines(log.String()))
 		case <-time.After(10 * time.Millisecond):
 		}
@@ -181,15 +162,10 @@ func lastLines(log string) string {
 // Kill ends the server at once, as kill -9 does. A second call does nothing.
 func (s *Server) Kill() {
 	s.mu.Lock()
-	cmd, done := s.cmd, s.done
+	process := s.process
 	s.mu.Unlock()
-	select {
-	case <-done:
-		return
-	default:
-	}
-	_ = cmd.Process.Signal(syscall.SIGKILL) // also ends a stopped process
-	<-done
+	_ = process.Signal(syscall.SIGKILL) // also ends a stopped process; fails if it has ended
+	<-process.Exited()
 }
 
 // Stop freezes the server: its connections stay open and nothing answers.
@@ -202,7 +178,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.process.Signal(sig); err != nil {
 		s.t.Fatalf("%v: %v", sig, err)
 	}
 }
@@ -331,7 +307,7 @@ func StartCluster(t testing.TB, masters int, replicas bool) *Cluster {
 			return err == nil && strings.Contains(info, "master_link_status:up")
 		})
 	}
-	fmt.Printf("real server: redis %s cluster of %d masters and %d replicas at %s\n", v, masters, len(cluster.Replicas), first.Addr)
+	realserver.Ran(fmt.Sprintf("redis cluster of %d masters and %d replicas", masters, len(cluster.Replicas)), v, first.Addr)
 	return cluster
 }
 
@@ -380,7 +356,7 @@ func StartSentinel(t testing.TB) *Sentinel {
 			return err == nil && m["num-other-sentinels"] == "2" && m["num-slaves"] == "1"
 		})
 	}
-	fmt.Printf("real server: redis %s with Sentinel, master at %s\n", v, set.Master.Addr)
+	realserver.Ran("redis with Sentinel", v, set.Master.Addr)
 	return set
 }
 

@@ -39,7 +39,6 @@ func TestServerAndProxy(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
-	Heavy(t)
 	c := StartCluster(t, 3, true)
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: c.Addrs()})
 	defer client.Close()
@@ -47,7 +46,6 @@ func TestCluster(t *testing.T) {
 }
 
 func TestSentinel(t *testing.T) {
-	Heavy(t)
 	s := StartSentinel(t)
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: MasterName, SentinelAddrs: s.Addrs()})
 	defer client.Close()
