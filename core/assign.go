@@ -12,7 +12,7 @@ import (
 // A unit that a running rollout did not select is a tracked control; a unit of
 // an experiment that is off is an untracked one. Mixing them up would destroy
 // the control group.
-func (t *Trial[S, R]) decide(ctx context.Context) {
+func (t *Trial[S, R]) decide(ctx context.Context, who *identity) {
 	e, a := t.exp, &t.a
 	if e.fault != nil {
 		t.fail(ctx, e.fault)
@@ -25,9 +25,9 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 		return
 	}
 
-	// 2. No unit: an anonymous visitor whom nothing holds, or a fault.
-	var who identity
-	err := e.identify(ctx, t.subject, &who)
+	// 2. No unit: an anonymous visitor whom nothing holds, or a fault. Who was
+	// decided for earlier in this request gets the same.
+	err := e.identify(ctx, t.scope, t.subject, true, who)
 	if err != nil || who.key == "" {
 		a.Source = SourceNoUnit
 		if err != nil {
@@ -37,15 +37,18 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 		return
 	}
 	a.Key, a.MigrationKeys = who.key, who.older
+	if t.recall(ctx, who) {
+		return
+	}
 
 	// 3. The rollout, once. Off hides an entry and leaves it where it is.
 	var d Decision
-	err = e.ask(ctx, &who, &d)
+	err = e.ask(ctx, who, &d)
 	a.State, a.Reason = d.State, d.Reason
 	if err != nil {
 		t.fail(ctx, err)
 		if e.client.cfg.OnRolloutError == ServeStored && !e.absent(ctx, err) {
-			t.serveStored(ctx, &who)
+			t.serveStored(ctx, who)
 		}
 		return
 	}
@@ -56,15 +59,19 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 
 	// 4. Manual, then forced.
 	if variant, source := t.wanted(ctx); source != 0 {
-		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true}, &who)
+		t.insist(ctx, Entry{Variant: variant, Origin: source, Final: true}, who)
 		return
 	}
 
-	// 5. Stored. A retired variant counts as absent and is replaced.
+	// 5. Stored, or carried by the visitor's cookie. A retired variant counts as
+	// absent and is replaced.
 	var stands Entry
-	found, err := e.load(ctx, a, &who, &stands)
+	found, err := e.load(ctx, a, who, &stands)
+	if !found {
+		found = t.adopt(ctx, who, &stands, err)
+	}
 	if found && !slices.Contains(e.retired, stands.Variant) {
-		t.answer(ctx, &d, &stands, &who)
+		t.answer(ctx, &d, &stands, who)
 		return
 	}
 
@@ -78,7 +85,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	if t.isExcluded(ctx) {
 		a.Source, a.Origin, a.Rule, a.Excluded = SourceExcluded, SourceExcluded, t.rule, true
 		if e.def.StickyExclusions && err == nil && t.rule != "" && !t.rulePanicked && !e.client.variantOnly {
-			t.claim(ctx, &d, stands, Entry{Variant: Control, Origin: SourceExcluded, Final: true}, &who)
+			t.claim(ctx, &d, stands, Entry{Variant: Control, Origin: SourceExcluded, Final: true}, who)
 		}
 		return
 	}
@@ -90,7 +97,7 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 	}
 	if rule, into := t.segment(ctx); into != "" {
 		a.Rule = rule
-		t.take(ctx, &d, &stands, &Entry{Variant: into, Origin: SourceSegmented, Final: true}, &who, err)
+		t.take(ctx, &d, &stands, &Entry{Variant: into, Origin: SourceSegmented, Final: true}, who, err)
 		return
 	}
 
@@ -102,14 +109,14 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 			t.fail(ctx, nil)
 			return
 		}
-		if next.Variant, err = e.choose(ctx, &d, &who); err != nil {
+		if next.Variant, err = e.choose(ctx, &d, who); err != nil {
 			t.fail(ctx, err)
 			return
 		}
 	} else if next.Variant == Control && !e.def.StickyControl {
 		next.Final, next.Under = false, under(who.oldest())
 	}
-	t.take(ctx, &d, &stands, &next, &who, err)
+	t.take(ctx, &d, &stands, &next, who, err)
 }
 
 // take gives the unit a fresh assignment and claims it in the store, unless it
@@ -117,17 +124,22 @@ func (t *Trial[S, R]) decide(ctx context.Context) {
 func (t *Trial[S, R]) take(ctx context.Context, d *Decision, old, next *Entry, who *identity, unread error) {
 	e, a := t.exp, &t.a
 	a.Variant, a.Source, a.Origin, a.Tracked = next.Variant, next.Origin, next.Origin, true
-	transient := e.def.TransientControl && next.Origin == SourceResolved && next.Variant == Control
-	unkeepable := e.client.variantOnly && !next.Final
-	if unread == nil && !transient && !unkeepable && e.client.cfg.Store != nil {
+	if e.def.TransientControl && next.Origin == SourceResolved && next.Variant == Control {
+		return
+	}
+	t.stood(next)
+	if unread == nil && e.keeps(next) {
 		t.claim(ctx, d, *old, *next, who)
 	}
 }
 
 // claim stores next in the place of old. First writer wins: where another entry
-// stands, the unit gets what that says.
+// stands, the unit gets what that says. Nothing is stored for a fresh visitor.
 func (t *Trial[S, R]) claim(ctx context.Context, d *Decision, old, next Entry, who *identity) {
 	e, a := t.exp, &t.a
+	if who.fresh() {
+		return
+	}
 	for range claimTries {
 		stands, err := e.claim(ctx, a, who, old, next)
 		switch {
@@ -167,6 +179,7 @@ func (t *Trial[S, R]) answer(ctx context.Context, d *Decision, stands *Entry, wh
 			e.name, stands.Variant, ErrUnknownVariant, e.variants))
 		return
 	}
+	t.stood(stands)
 	a.Variant, a.Previous, a.Tracked = stands.Variant, stands.Previous, true
 	a.Source, a.Origin = SourceStored, stands.Origin
 	if !t.ramped && t.moves(d, stands, who) {
@@ -189,10 +202,14 @@ func (t *Trial[S, R]) moves(d *Decision, stands *Entry, who *identity) bool {
 func (t *Trial[S, R]) ramp(ctx context.Context, d *Decision, old Entry, who *identity) {
 	e, a := t.exp, &t.a
 	next := Entry{Variant: d.Variant, Previous: Control, Origin: SourceResolved, Final: true}
-	stands, err := e.claim(ctx, a, who, old, next)
+	stands, err := next, error(nil)
+	if !who.fresh() {
+		stands, err = e.claim(ctx, a, who, old, next)
+	}
 	switch {
 	case err != nil:
 	case stands == next:
+		t.stood(&next)
 		a.Variant, a.Previous, a.Source = next.Variant, Control, SourceResolved
 	case stands != old:
 		t.answer(ctx, d, &stands, who)
@@ -205,9 +222,10 @@ func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who *identity) {
 	var stands Entry
 	found, err := e.load(ctx, a, who, &stands)
 	a.Variant, a.Source, a.Origin, a.Tracked = want.Variant, want.Origin, want.Origin, true
+	t.stood(&want)
 	same := found && stands.Variant == want.Variant &&
 		(e.client.variantOnly || stands.Origin == want.Origin && stands.Final)
-	if err == nil && !same {
+	if err == nil && !same && !(who.fresh() && want.Origin == SourceManual) {
 		e.save(ctx, a, who, want)
 	}
 }
@@ -216,7 +234,11 @@ func (t *Trial[S, R]) insist(ctx context.Context, want Entry, who *identity) {
 func (t *Trial[S, R]) serveStored(ctx context.Context, who *identity) {
 	e, a := t.exp, &t.a
 	var stands Entry
-	if found, _ := e.load(ctx, a, who, &stands); !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||
+	found, _ := e.load(ctx, a, who, &stands)
+	if !found {
+		found = e.carried(who, &stands)
+	}
+	if !found || !e.has(stands.Variant) || stands.Origin == SourceExcluded ||
 		e.def.StickyPolicy == ExclusionFirst && t.isExcluded(ctx) {
 		return
 	}
@@ -240,7 +262,11 @@ func (t *Trial[S, R]) wanted(ctx context.Context) (variant string, source Source
 		return t.manual, SourceManual
 	}
 	if t.exp.client.cfg.AllowForced {
-		if v := forcedIn(ctx, t.exp.name); v != "" && t.exp.has(v) {
+		v := forcedIn(ctx, t.exp.name)
+		if v == "" && t.scope != nil {
+			v = t.scope.Forced(t.exp.name)
+		}
+		if t.exp.has(v) {
 			return v, SourceForced
 		}
 	}

@@ -223,10 +223,22 @@ func (c *Client) TrackKey(ctx context.Context, experiment, key string, ev Event)
 	if s == nil {
 		return fmt.Errorf("core: no experiment is called %q on this client", experiment)
 	}
-	return s.trackKey(ctx, key, ev)
+	return s.trackKey(ctx, key, Entry{}, ev)
 }
 
-func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
+// TrackEntry is [Client.TrackKey] for a caller who knows what the unit got, as
+// from a signed token that a page carried: entry counts if the store has none,
+// since nothing is stored for a visitor before the cookie has come back.
+func (c *Client) TrackEntry(ctx context.Context, experiment, key string, entry Entry, ev Event) error {
+	s := c.lookup(experiment)
+	if s == nil {
+		return fmt.Errorf("core: no experiment is called %q on this client", experiment)
+	}
+	return s.trackKey(ctx, key, entry, ev)
+}
+
+// trackKey tracks for what is stored under key or, failing that, for known.
+func (s *spec) trackKey(ctx context.Context, key string, known Entry, ev Event) error {
 	if err := checkAction(s.name, ev.Action); err != nil {
 		return err
 	}
@@ -248,6 +260,9 @@ func (s *spec) trackKey(ctx context.Context, key string, ev Event) error {
 	a := Assignment{Experiment: s.name, Key: key, State: d.State, Reason: d.Reason, Source: SourceStored, Tracked: true}
 	var stands Entry
 	found, err := s.load(ctx, &a, who, &stands)
+	if !found && known.Variant != "" {
+		stands, found, err = known, true, nil
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("core: experiment %s: %w", s.name, err)

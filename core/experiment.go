@@ -266,11 +266,18 @@ func (e *Experiment[S, R]) Forget(ctx context.Context, subject S) error {
 		return e.fault
 	}
 	var who identity
-	switch err := e.identify(ctx, subject, &who); {
+	scope := scopeOf(ctx)
+	switch err := e.identify(ctx, scope, subject, false, &who); {
 	case err != nil:
 		return err
 	case who.key == "":
 		return fmt.Errorf("core: experiment %s: nobody to forget: the visitor is anonymous", e.name)
+	}
+	if scope != nil {
+		scope.forget(place{e.client, e.name, who.key})
+		if who.visitor != nil {
+			scope.Drop(e.name) // it carries the assignment too
+		}
 	}
 	return e.forget(ctx, append([]string{who.key}, who.older...))
 }

@@ -17,7 +17,7 @@ import (
 // another variant.
 func (s *spec) load(ctx context.Context, a *Assignment, who *identity, stands *Entry) (found bool, err error) {
 	store := s.client.cfg.Store
-	if store == nil {
+	if store == nil || who.fresh() && len(who.older) == who.twins {
 		return false, nil
 	}
 	defer func() {
@@ -27,7 +27,9 @@ func (s *spec) load(ctx context.Context, a *Assignment, who *identity, stands *E
 	}()
 	var e Entry
 	var others []string
-	if who.twins == 0 {
+	if l, ok := who.scope.preloaded(place{s.client, s.name, who.key}); ok {
+		e, others, found, err = l.Entry, l.Others, l.OK, l.Err
+	} else if who.twins == 0 {
 		e, others, found, err = store.Load(ctx, s.name, who.key, who.older)
 	} else {
 		e, others, found, err = s.loadTwins(ctx, who)
@@ -45,35 +47,58 @@ func (s *spec) load(ctx context.Context, a *Assignment, who *identity, stands *E
 		})
 	}
 	if found {
-		*stands = e
+		*stands, who.kept = e, true
 	}
 	return found, nil
 }
 
 var errNoVariant = errors.New("the store returned an entry without a variant")
 
-// loadTwins loads under the newest key and, while a secret rotates, under the
-// oldest key of the same identity too, so that an entry that is copied on
-// migration reaches processes that have only the previous secret.
-func (s *spec) loadTwins(ctx context.Context, who *identity) (Entry, []string, bool, error) {
-	last := who.twins - 1
-	lookups := []Lookup{
-		{Experiment: s.name, Key: who.key, Older: who.older},
-		{Experiment: s.name, Key: who.older[last], Older: slices.Concat(who.older[:last], who.older[last+1:])},
+// lookups returns what has to be read for a unit: what stands under its newest
+// key and, while a secret rotates, under the oldest key of the same identity
+// too, so that an entry that is copied on migration reaches processes that have
+// only the previous secret.
+func (s *spec) lookups(who *identity) []Lookup {
+	newest := Lookup{Experiment: s.name, Key: who.key, Older: who.older}
+	if who.twins == 0 {
+		return []Lookup{newest}
 	}
+	last := who.twins - 1
+	older := slices.Concat(who.older[:last], who.older[last+1:])
+	return []Lookup{newest, {Experiment: s.name, Key: who.older[last], Older: older}}
+}
+
+// joined returns what was found under the newest key. It is unknown if any of
+// the lookups failed.
+func joined(loaded []Loaded) Loaded {
+	first := loaded[0]
+	for i := 1; i < len(loaded); i++ {
+		first.Err = errors.Join(first.Err, loaded[i].Err)
+	}
+	return first
+}
+
+// loadTwins loads all lookups of a unit that has keys under several secrets.
+func (s *spec) loadTwins(ctx context.Context, who *identity) (Entry, []string, bool, error) {
+	lookups := s.lookups(who)
 	if b, ok := s.client.cfg.Store.(BatchLoader); ok {
 		loaded := b.LoadBatch(ctx, lookups)
 		if len(loaded) != len(lookups) {
 			return Entry{}, nil, false, fmt.Errorf("the store answered %d of %d look-ups", len(loaded), len(lookups))
 		}
-		first := loaded[0]
-		return first.Entry, first.Others, first.OK, errors.Join(first.Err, loaded[1].Err)
+		first := joined(loaded)
+		return first.Entry, first.Others, first.OK, first.Err
 	}
 	store := s.client.cfg.Store
 	if _, _, _, err := store.Load(ctx, s.name, lookups[1].Key, lookups[1].Older); err != nil {
 		return Entry{}, nil, false, err
 	}
 	return store.Load(ctx, s.name, who.key, who.older)
+}
+
+// keeps reports whether the store can keep the entry as it is.
+func (s *spec) keeps(e *Entry) bool {
+	return s.client.cfg.Store != nil && (e.Final || !s.client.variantOnly)
 }
 
 // claim stores next in the place of old and returns what stands. A fresh
@@ -105,6 +130,7 @@ func (s *spec) claim(ctx context.Context, a *Assignment, who *identity, old, nex
 	if err != nil {
 		return Entry{}, s.degraded(ctx, a, "claim", err)
 	}
+	who.kept = true
 	return stands, nil
 }
 
@@ -130,6 +156,7 @@ func (s *spec) save(ctx context.Context, a *Assignment, who *identity, e Entry) 
 	for i := 0; i < who.twins && err == nil; i++ {
 		err = store.Save(ctx, s.name, who.older[i], e)
 	}
+	who.kept = err == nil
 	if err != nil {
 		_ = s.degraded(ctx, a, "save", err)
 	}

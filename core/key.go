@@ -44,7 +44,7 @@ func newKeyring(scheme KeyScheme, secrets ...[]byte) keyring {
 
 // identify returns the unit's keys: for each identity, newest first, the key
 // under each secret, newest first. No key comes twice. An anonymous unit has
-// none. who is the zero identity before, and after an error.
+// none, nor has who after an error.
 func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 	if err := u.fault(); err != nil || u.anonymous() {
 		return err
@@ -79,7 +79,7 @@ func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 			twins = len(keys) - 1
 		}
 	}
-	*who = identity{key: keys[0], older: keys[1:], twins: twins, traits: u.traits()}
+	who.key, who.older, who.twins, who.traits = keys[0], keys[1:], twins, u.traits()
 	return nil
 }
 
@@ -149,6 +149,27 @@ func (k *keyer) key(experiment string, u *Unit) string {
 // keyFormat is the first byte of what is hashed. It changes when the encoding
 // does, so that no key of one encoding is ever one of another.
 const keyFormat = 1
+
+// derivedFormat is the first byte where a secret is derived, so that nothing
+// derived is ever a key.
+const derivedFormat = 0
+
+// DerivedSecrets returns a secret of 32 bytes for another purpose, such as
+// signing cookies, from the KeySecret and from each of PreviousSecrets, newest
+// first. They tell nothing of the secrets, nor of each other. It returns nil if
+// one of those is shorter than 32 bytes. purpose names the use.
+func (c *Client) DerivedSecrets(purpose string) [][]byte {
+	derived := make([][]byte, len(c.keys.keyers))
+	for i, k := range c.keys.keyers {
+		if len(k.secret) < minSecret {
+			return nil
+		}
+		mac := hmac.New(sha256.New, k.secret)
+		mac.Write(appendText([]byte{derivedFormat}, purpose))
+		derived[i] = mac.Sum(nil)
+	}
+	return derived
+}
 
 // appendUnit appends the bytes that make the key of u in experiment: the format
 // byte, the full name, then the covered attributes sorted by name, each as

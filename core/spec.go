@@ -13,6 +13,11 @@ type identity struct {
 	older  []string
 	twins  int // the first of older: the unit itself under previous secrets
 	traits []Attr
+
+	scope   *scoped  // nil outside of one
+	visitor *Visitor // the cookie, of a unit that has an actor; nil for none
+	guest   bool     // the visitor is the actor
+	kept    bool     // the store has what stands
 }
 
 // oldest returns the key that the rollout decides by, so that nothing is drawn
@@ -27,9 +32,10 @@ func (w *identity) oldest() string {
 // under returns the part of the rollout's key that an open control keeps.
 func under(key string) string { return key[:min(len(key), underDigits)] }
 
-// identify asks the definition for the subject's unit. An error is a fault of
+// identify asks the definition for the subject's unit, and the scope, unless
+// nil, for the visitor; it makes one where mint is set. An error is a fault of
 // the unit.
-func (e *Experiment[S, R]) identify(ctx context.Context, subject S, who *identity) (err error) {
+func (e *Experiment[S, R]) identify(ctx context.Context, scope *scoped, subject S, mint bool, who *identity) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.panicked(ctx, "unit", "", p)
@@ -37,6 +43,9 @@ func (e *Experiment[S, R]) identify(ctx context.Context, subject S, who *identit
 		}
 	}()
 	u := e.def.Unit(subject)
+	if scope != nil {
+		scope.visit(e.name, &u, mint, who)
+	}
 	if err = e.client.keys.identify(e.name, &u, who); err != nil {
 		err = fmt.Errorf("core: experiment %s: %w", e.name, err)
 	}

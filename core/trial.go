@@ -39,6 +39,10 @@ type trial struct {
 	rule         string // the one that fired, "" for none
 	rulePanicked bool
 	ramped       bool // an open control was moved, or tried to be
+
+	scope    *scoped // of the ctx that it resolved with, nil for none
+	entry    Entry   // what stands for the unit, or would
+	recalled bool    // decided by an earlier trial of the scope
 }
 
 // Exclude keeps the unit out, as an exclusion rule would: control, untracked.
@@ -204,9 +208,14 @@ func (t *Trial[S, R]) resolve(ctx context.Context) {
 	}
 	t.resolved = true
 	t.a.Experiment, t.a.Variant, t.a.Err = t.exp.name, Control, t.misuse
-	t.decide(ctx)
+	t.scope = scopeOf(ctx)
+	var who identity
+	t.decide(ctx, &who)
 	if t.excluded {
 		t.a.Tracked = false
+	}
+	if t.scope != nil {
+		t.settle(&who)
 	}
 }
 
@@ -216,10 +225,13 @@ func (t *Trial[S, R]) publish(ctx context.Context) {
 		return
 	}
 	t.published = true
-	if t.a.Tracked {
+	if t.a.Tracked && (t.scope == nil || t.scope.first(t.exp.client, &t.a)) {
 		_ = t.exp.emit(ctx, &t.a, Event{Action: ActionAssignment})
 	}
 	if t.a.takesPart() || t.a.Excluded {
 		t.exp.publish(ctx, &t.a)
+		if t.scope != nil {
+			t.scope.publish(&t.a)
+		}
 	}
 }

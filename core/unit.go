@@ -242,12 +242,28 @@ func (u *Unit) covers(name string) bool {
 
 // anonymous reports whether u is a visitor not yet known.
 func (u *Unit) anonymous() bool {
+	i := u.actor()
+	return i >= 0 && u.attr(i).unknown()
+}
+
+// actor returns the place of the actor that the key covers, -1 if there is none.
+func (u *Unit) actor() int {
 	for i := range u.n {
-		if a := u.attr(i); a.unknown() && u.covers(a.Name) {
-			return true
+		if name := u.attr(i).Name; name == actorName && u.covers(name) {
+			return i
 		}
 	}
-	return false
+	return -1
+}
+
+// withActor returns u with id for the actor, which is its i-th attribute.
+func (u *Unit) withActor(i int, id string) Unit {
+	v := *u
+	if i >= len(v.inline) {
+		v = u.extended(func(x *unitExt) { x.more = slices.Clone(x.more) })
+	}
+	*v.attr(i) = String(actorName, id)
+	return v
 }
 
 // traits returns what u shares.

@@ -1,0 +1,247 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/percent"
+)
+
+// A browser keeps cookies from one page to the next, and is the scope of the
+// page that it is on.
+type browser struct {
+	mu      sync.Mutex
+	cookies map[string]core.Visitor
+	made    map[string]core.Visitor // in this request, and not sent
+	forced  map[string]string
+	silent  bool // the visitor asks not to be tracked
+	sent    bool // the header is on its way
+	depends bool
+	ids     int
+}
+
+// page begins a request.
+func (b *browser) page() context.Context {
+	for name, v := range b.cookies {
+		v.Fresh = false
+		b.cookies[name] = v
+	}
+	b.made, b.sent, b.depends = map[string]core.Visitor{}, false, false
+	return core.WithScope(ctx, b)
+}
+
+func (b *browser) Visitor(experiment string, mint bool) core.Visitor {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if v, ok := b.cookies[experiment]; ok {
+		return v
+	}
+	if !mint || b.sent || b.silent {
+		return core.Visitor{}
+	}
+	if b.made[experiment].ID == "" {
+		b.ids++
+		b.made[experiment] = core.Visitor{ID: fmt.Sprintf("visitor-%d", b.ids), Fresh: true}
+	}
+	return b.made[experiment]
+}
+
+func (b *browser) Keep(experiment string, v core.Visitor) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sent {
+		return false
+	}
+	if b.cookies == nil {
+		b.cookies = map[string]core.Visitor{}
+	}
+	b.cookies[experiment] = v
+	return true
+}
+
+func (b *browser) Drop(experiment string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.cookies, experiment)
+	delete(b.made, experiment)
+}
+
+func (b *browser) Forced(experiment string) string { return b.forced[experiment] }
+func (b *browser) Silent() bool                    { return b.silent }
+func (b *browser) Depends()                        { b.mu.Lock(); b.depends = true; b.mu.Unlock() }
+
+func TestOneDecisionPerRequest(t *testing.T) {
+	l, b := newLab(t, func(c *core.Config, d *definition) { c.AllowForced = true; excludeSubscribed(c, d) }), &browser{}
+	anna := &user{ID: "anna"}
+	page := b.page()
+	first := l.exp.Publish(page, anna)
+	l.flag.set(core.Off, "")
+	require.Equal(t, first, l.exp.Publish(page, anna))
+	require.Equal(t, first, l.exp.For(anna).OnlyAssigned().Assign(page))
+	require.Equal(t, 1, l.flag.asked)
+	require.Equal(t, 1, l.store.loads)
+	require.Len(t, l.events.take(), 1, "and one event")
+	require.ErrorIs(t, l.exp.For(anna).AssignTo("mauve").Assign(page).Err, core.ErrUnknownVariant)
+
+	l.flag.set(core.Conditional, "red")
+	require.Equal(t, "blue", l.exp.For(anna).AssignTo("blue").Publish(page).Variant)
+	require.Equal(t, "blue", l.exp.Publish(page, anna).Variant, "AssignTo replaces it")
+	require.Len(t, l.events.take(), 1)
+	forced := core.WithForced(page, "pill_color", "red")
+	require.Equal(t, "red", l.exp.Publish(forced, anna).Variant)
+	require.Equal(t, "red", l.exp.Publish(page, anna).Variant, "so does WithForced")
+
+	a := l.exp.For(anna).Exclude().Publish(page)
+	require.False(t, a.Tracked, "Exclude asks anew")
+	require.True(t, l.exp.Assign(page, anna).Tracked, "and is not kept")
+
+	eve := &user{ID: "eve", Subscribed: true}
+	require.Equal(t, core.SourceExcluded, l.exp.Publish(page, eve).Source)
+	eve.Subscribed = false
+	require.Equal(t, core.SourceResolved, l.exp.Publish(page, eve).Source, "exclusions depend on the subject")
+	published := core.PublishedIn(page)
+	require.Len(t, published, 2)
+	require.Equal(t, first.Key, published[0].Key)
+	require.False(t, published[1].Excluded, "replaced by the later one")
+	require.Nil(t, core.PublishedIn(ctx))
+}
+
+// Goroutines of one request that draw at the same time agree.
+func TestOneDecisionAmongGoroutines(t *testing.T) {
+	for range 20 {
+		l := newLab(t, func(_ *core.Config, d *definition) {
+			d.Rollout = percent.Random(percent.Weights{"red": 50, "blue": 50})
+		})
+		page := (&browser{}).page()
+		var wg sync.WaitGroup
+		got := make([]string, 8)
+		for i := range got {
+			wg.Go(func() { got[i] = l.exp.Publish(page, nobody).Variant })
+		}
+		wg.Wait()
+		require.Len(t, slices.Compact(got), 1, "%q", got)
+		require.Len(t, l.events.take(), 1)
+	}
+}
+
+func TestScopeKeepsTheContext(t *testing.T) {
+	type key struct{}
+	b := &browser{}
+	outer, cancel := context.WithCancel(context.WithValue(ctx, key{}, "here"))
+	page := core.WithScope(outer, b)
+	require.Equal(t, "here", page.Value(key{}))
+	require.Same(t, b, core.ScopeOf(page))
+	require.Nil(t, core.ScopeOf(outer))
+	cancel()
+	require.ErrorIs(t, page.Err(), context.Canceled)
+}
+
+func TestPreloadReadsOnce(t *testing.T) {
+	l, b := newLab(t, func(c *core.Config, _ *definition) {
+		c.PreviousSecrets = [][]byte{[]byte("another secret of thirty-two bytes")}
+	}), &browser{}
+	batches := &batching{Store: core.NewMemoryStore(nil)}
+	exps := make([]*experiment, 5)
+	var client *core.Client
+	for i := range exps {
+		exps[i] = l.define(func(c *core.Config, d *definition) {
+			d.Name = fmt.Sprintf("experiment_%d", i)
+			c.Store = batches
+			c.PreviousSecrets = [][]byte{[]byte("another secret of thirty-two bytes")}
+		})
+		if client == nil {
+			client = l.client
+		}
+	}
+	anna := &user{ID: "anna"}
+	for _, e := range exps {
+		e.Assign(ctx, anna)
+	}
+	l.flag.set(core.Conditional, "blue")
+	batches.batches, batches.loads = 0, 0
+	page := b.page()
+	core.Preload(page, exps[0].For(anna), exps[1].For(nobody), exps[0].For(anna))
+	require.Equal(t, 1, batches.batches)
+	a := exps[0].Assign(page, anna)
+	require.Equal(t, "red", a.Variant)
+	require.Equal(t, core.SourceStored, a.Source)
+	require.Equal(t, 1, batches.batches)
+	require.Zero(t, batches.loads)
+
+	core.Preload(ctx, exps[2].For(anna))
+	require.Equal(t, 1, batches.batches, "without a scope it does nothing")
+	batches.err = errStore
+	core.Preload(page, exps[3].For(anna))
+	require.True(t, exps[3].Assign(page, anna).Degraded, "an error is the trial's")
+	batches.short = true
+	core.Preload(page, exps[4].For(anna))
+	batches.short, batches.err = false, nil
+	require.Equal(t, core.SourceStored, exps[4].Assign(page, anna).Source)
+}
+
+// A batching counts what a store is asked.
+type batching struct {
+	core.Store
+	batches, loads int
+	err            error
+	short          bool
+}
+
+func (s *batching) Load(ctx context.Context, experiment, key string, older []string) (core.Entry, []string, bool, error) {
+	s.loads++
+	return s.Store.Load(ctx, experiment, key, older)
+}
+
+func (s *batching) LoadBatch(ctx context.Context, lookups []core.Lookup) []core.Loaded {
+	s.batches++
+	if s.short {
+		return nil
+	}
+	loaded := s.Store.(core.BatchLoader).LoadBatch(ctx, lookups)
+	for i := range loaded {
+		if s.err != nil {
+			loaded[i] = core.Loaded{Err: s.err}
+		}
+	}
+	return loaded
+}
+
+func TestTrackEntry(t *testing.T) {
+	l, b := newLab(t, nil), &browser{}
+	a := l.exp.Assign(b.page(), nobody)
+	red := entry("red", core.SourceResolved)
+	clicked := core.Event{Action: "clicked"}
+	require.Error(t, l.client.TrackKey(ctx, "pill_color", a.Key, clicked), "nothing is stored yet")
+	require.NoError(t, l.client.TrackEntry(ctx, "pill_color", a.Key, red, clicked))
+	events := l.events.take()
+	require.Len(t, events, 1)
+	require.Equal(t, "red", events[0].Variant)
+	require.Equal(t, core.SourceResolved, events[0].Origin)
+	require.Zero(t, l.store.writes)
+
+	require.NoError(t, l.store.Store.Save(ctx, "pill_color", a.Key, entry("blue", core.SourceManual)))
+	require.NoError(t, l.client.TrackEntry(ctx, "pill_color", a.Key, red, clicked))
+	require.Equal(t, "blue", l.events.take()[0].Variant, "the store knows better")
+	require.ErrorContains(t, l.client.TrackEntry(ctx, "nowhere", a.Key, red, clicked), "nowhere")
+}
+
+func TestDerivedSecrets(t *testing.T) {
+	l := newLab(t, func(c *core.Config, _ *definition) {
+		c.PreviousSecrets = [][]byte{[]byte("another secret of thirty-two bytes")}
+	})
+	cookies, links := l.client.DerivedSecrets("cookies"), l.client.DerivedSecrets("links")
+	require.Len(t, cookies, 2)
+	require.Len(t, cookies[0], 32)
+	require.NotEqual(t, cookies[0], cookies[1])
+	require.NotEqual(t, cookies[0], links[0])
+	require.Equal(t, cookies, l.client.DerivedSecrets("cookies"))
+	short, err := core.New(core.Config{InsecureNoSecret: true})
+	require.NoError(t, err)
+	require.Nil(t, short.DerivedSecrets("cookies"))
+}
