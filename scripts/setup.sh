@@ -33,6 +33,7 @@ have() {
   done
 }
 
+have_chromium() { have chromium || have chromium-browser || have google-chrome; }
 compile_c() { echo '#include <stdlib.h>' | "${CC:-gcc}" -x c -E -; }
 run_the_gem() { ruby "$(dirname "$0")/../core/glex/testdata/gem.rb" </dev/null; }
 run_new_node() { node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; }
@@ -76,6 +77,7 @@ need 'redis-server redis-tools' 'assignments kept in a real Redis' have redis-se
 need 'postgresql' 'the database of a real Unleash server' have initdb postgres
 need 'nodejs npm' 'a real Unleash server' have node npm
 need 'ruby ruby-gitlab-experiment ruby-actionpack ruby-globalid ruby-redis' 'comparison with the Ruby gem' run_the_gem
+need 'chromium fonts-dejavu-core' 'examples/web in a real browser' have_chromium
 
 may_install=false
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && may_install=true

@@ -63,7 +63,9 @@ var variantShown = regexp.MustCompile(`<b id="variant">(\w+)</b>`)
 
 func (v *visitor) variant() string {
 	v.t.Helper()
-	found := variantShown.FindStringSubmatch(v.get("/"))
+	page := v.get("/")
+	require.Contains(v.t, page, "You are in ")
+	found := variantShown.FindStringSubmatch(page)
 	require.NotNil(v.t, found)
 	return found[1]
 }
