@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rolloutkit/rolloutkit/core"
 )
 
 // ForceHeader is the header that forces variants, for calls of APIs and between
@@ -62,16 +64,24 @@ func parseForce(value string) (experiment, variant, token string, ok bool) {
 // whoever presents it, for as long as ttl: for a link that is given to testers.
 // It is an error if the client has no such experiment or variant.
 func (s *Site) ForceToken(experiment, variant string, ttl time.Duration) (string, error) {
-	for _, info := range s.client.Experiments() {
-		if info.Name != experiment {
-			continue
-		}
-		if !slices.Contains(info.Variants, variant) {
-			return "", fmt.Errorf("web: experiment %s has no variant %q; the variants are %q", experiment, variant, info.Variants)
-		}
-		return s.forceToken(experiment, variant, ttl), nil
+	info, ok := s.info(experiment)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("web: no experiment is called %q on this client", experiment)
+	case !slices.Contains(info.Variants, variant):
+		return "", fmt.Errorf("web: experiment %s has no variant %q; the variants are %q", experiment, variant, info.Variants)
 	}
-	return "", fmt.Errorf("web: no experiment is called %q on this client", experiment)
+	return s.forceToken(experiment, variant, ttl), nil
+}
+
+// info returns what the client knows of an experiment.
+func (s *Site) info(experiment string) (core.Info, bool) {
+	infos := s.client.Experiments()
+	i := slices.IndexFunc(infos, func(info core.Info) bool { return info.Name == experiment })
+	if i < 0 {
+		return core.Info{}, false
+	}
+	return infos[i], true
 }
 
 func (s *Site) forceToken(experiment, variant string, ttl time.Duration) string {

@@ -107,8 +107,17 @@ func (s *Site) serveLink(w http.ResponseWriter, r *http.Request, rest string) {
 // error, such as an assignment that is forgotten by now, only goes to the log.
 func (s *Site) visited(ctx context.Context, experiment, key, target string) {
 	err := s.client.TrackKey(ctx, experiment, key, core.Event{Action: ActionVisited, Fields: map[string]any{"url": target}})
-	if err != nil {
-		s.log.DebugContext(ctx, "experiment: a visit was not tracked", "error", err)
+	s.untracked(ctx, "visit", experiment, err)
+}
+
+// untracked logs why an event from outside was not tracked. The name of an
+// experiment that does not exist is anybody's text, and stays out of the log.
+func (s *Site) untracked(ctx context.Context, what, experiment string, err error) {
+	if err == nil {
+		return
+	}
+	if _, ok := s.info(experiment); ok {
+		s.log.DebugContext(ctx, "experiment: an event was not tracked", "event", what, "error", err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Site) serveTrack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.client.TrackEntry(r.Context(), ev.Experiment, ev.Key, known.Entry, event); err != nil {
-		s.log.DebugContext(r.Context(), "experiment: a client event was not tracked", "error", err)
+		s.untracked(r.Context(), "client", ev.Experiment, err)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
