@@ -43,7 +43,7 @@
 //	off         the flag is off, or Enabled says no control, untracked
 //	error       the flag system failed              control, untracked
 //	manual      Trial.AssignTo                      that variant, tracked, kept
-//	forced      WithForced                          that variant, tracked, kept
+//	forced      WithForced, or the request          that variant, tracked, kept
 //	stored      the store has an assignment         that variant, tracked
 //	unassigned  only assigned, and nothing stored   control, untracked
 //	excluded    Trial.Exclude, or a rule matches    control, untracked
@@ -63,6 +63,14 @@
 // ramp of the rollout can still move it to a variant, once, and the assignment
 // then says which it had before. [Definition.StickyControl] closes it;
 // [Definition.TransientControl] does not keep it.
+//
+// # Requests
+//
+// A ctx of [WithScope], such as package core/web gives each request, lets
+// visitors whom nobody knows take part: a cookie stands in for the actor and
+// carries what they got, so that nothing is stored before it has come back. When
+// they sign in, the assignment goes over to the actor. Within one request an
+// experiment decides once for each unit, and sends its assignment event once.
 //
 // # When things fail
 //

@@ -24,6 +24,7 @@ type browser struct {
 	sent    bool // the header is on its way
 	depends bool
 	ids     int
+	keeps   int // cookies set
 }
 
 // page begins a request.
@@ -62,6 +63,7 @@ func (b *browser) Keep(experiment string, v core.Visitor) bool {
 		b.cookies = map[string]core.Visitor{}
 	}
 	b.cookies[experiment] = v
+	b.keeps++
 	return true
 }
 
@@ -97,6 +99,10 @@ func TestOneDecisionPerRequest(t *testing.T) {
 	require.Equal(t, "red", l.exp.Publish(forced, anna).Variant)
 	require.Equal(t, "red", l.exp.Publish(page, anna).Variant, "so does WithForced")
 
+	bare := newLab(t, func(c *core.Config, _ *definition) { c.Store = nil })
+	require.True(t, bare.exp.Assign(page, anna).Tracked)
+	require.Equal(t, core.SourceExcluded, bare.exp.For(anna).Exclude().Assign(page).Source)
+
 	a := l.exp.For(anna).Exclude().Publish(page)
 	require.False(t, a.Tracked, "Exclude asks anew")
 	require.True(t, l.exp.Assign(page, anna).Tracked, "and is not kept")
@@ -110,6 +116,28 @@ func TestOneDecisionPerRequest(t *testing.T) {
 	require.Equal(t, first.Key, published[0].Key)
 	require.False(t, published[1].Excluded, "replaced by the later one")
 	require.Nil(t, core.PublishedIn(ctx))
+}
+
+func TestUnassignedAsksAnew(t *testing.T) {
+	l, b := newLab(t, func(_ *core.Config, d *definition) { d.OnlyAssigned = true }), &browser{}
+	page, anna := b.page(), &user{ID: "anna"}
+	require.Equal(t, core.SourceUnassigned, l.exp.Publish(page, anna).Source)
+	l.seed(l.exp, anna, entry("red", core.SourceResolved))
+	require.Equal(t, core.SourceStored, l.exp.Publish(page, anna).Source)
+	require.Len(t, core.PublishedIn(page), 1)
+}
+
+// A trial that closes enrolment does not decide for those that don't.
+func TestOptionsOfATrialDoNotLast(t *testing.T) {
+	l, b := newLab(t, nil), &browser{}
+	anna := &user{ID: "anna"}
+	l.flag.set(core.Conditional, core.Control)
+	l.exp.Assign(ctx, anna)
+	l.flag.set(core.Conditional, "red") // a ramp
+	page := b.page()
+	require.Equal(t, core.Control, l.exp.For(anna).OnlyAssigned().Assign(page).Variant)
+	require.Equal(t, "red", l.exp.Assign(page, anna).Variant)
+	require.Empty(t, l.exp.Assign(page, anna).MigrationKeys, "who is known needs no visitor's id")
 }
 
 // Goroutines of one request that draw at the same time agree.
@@ -127,6 +155,47 @@ func TestOneDecisionAmongGoroutines(t *testing.T) {
 		wg.Wait()
 		require.Len(t, slices.Compact(got), 1, "%q", got)
 		require.Len(t, l.events.take(), 1)
+	}
+}
+
+// Who decides second for a unit, in the same moment, serves what was first.
+func TestTheFirstDecisionOfARequestStands(t *testing.T) {
+	var l *lab
+	b, inner, draws := &browser{}, core.Assignment{}, 0
+	page := b.page()
+	l = newLab(t, func(_ *core.Config, d *definition) {
+		d.Rollout = core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
+			return core.Decision{State: core.Conditional, Choose: func(context.Context) (string, error) {
+				if draws++; draws == 1 {
+					inner = l.exp.Publish(page, nobody) // as another goroutine would
+					return "red", nil
+				}
+				return "blue", nil
+			}}, nil
+		})
+	})
+	require.Equal(t, "blue", l.exp.Publish(page, nobody).Variant)
+	require.Equal(t, "blue", inner.Variant)
+	require.Equal(t, "blue", b.cookies["pill_color"].Entry.Variant)
+	require.Len(t, l.events.take(), 1)
+}
+
+func TestUnitsWithoutActorNeedNoCookie(t *testing.T) {
+	for name, unit := range map[string]core.Unit{
+		"project":          core.NewUnit(core.Int("project", 7)),
+		"everybody":        core.NewUnit(),
+		"actor is not key": core.NewUnit(core.String("actor", ""), core.Int("project", 7)).StickyTo("project"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, b := newLab(t, func(_ *core.Config, d *definition) { d.Unit = func(*user) core.Unit { return unit } }), &browser{}
+			a := l.exp.Publish(b.page(), nobody)
+			require.Equal(t, core.SourceResolved, a.Source)
+			require.Empty(t, b.made)
+			require.Empty(t, b.cookies)
+			e, ok := l.stands(a)
+			require.True(t, ok)
+			require.Equal(t, entry("red", core.SourceResolved), e)
+		})
 	}
 }
 
@@ -181,7 +250,9 @@ func TestPreloadReadsOnce(t *testing.T) {
 	require.True(t, exps[3].Assign(page, anna).Degraded, "an error is the trial's")
 	batches.short = true
 	core.Preload(page, exps[4].For(anna))
-	batches.short, batches.err = false, nil
+	batches.short, batches.err, batches.panics = false, nil, true
+	core.Preload(page, exps[4].For(anna), core.Inline(client, definition{Name: "faulty"}).For(anna))
+	batches.panics = false
 	require.Equal(t, core.SourceStored, exps[4].Assign(page, anna).Source)
 }
 
@@ -190,7 +261,7 @@ type batching struct {
 	core.Store
 	batches, loads int
 	err            error
-	short          bool
+	short, panics  bool
 }
 
 func (s *batching) Load(ctx context.Context, experiment, key string, older []string) (core.Entry, []string, bool, error) {
@@ -200,6 +271,9 @@ func (s *batching) Load(ctx context.Context, experiment, key string, older []str
 
 func (s *batching) LoadBatch(ctx context.Context, lookups []core.Lookup) []core.Loaded {
 	s.batches++
+	if s.panics {
+		panic("the store is broken")
+	}
 	if s.short {
 		return nil
 	}

@@ -39,7 +39,7 @@ func (w *identity) fresh() bool { return w.guest && w.visitor.Fresh }
 // carried reads the entry that the visitor's cookie carries for this unit.
 func (s *spec) carried(who *identity, e *Entry) bool {
 	v := who.visitor
-	if v == nil || v.Unit == "" || v.Entry.Origin == SourceExcluded || !s.has(v.Entry.Variant) {
+	if v == nil || v.Entry.Origin == SourceExcluded || !s.has(v.Entry.Variant) {
 		return false
 	}
 	if mark(who.key) != v.Unit && !slices.ContainsFunc(who.older, func(key string) bool { return mark(key) == v.Unit }) {
@@ -112,9 +112,8 @@ func (t *Trial[S, R]) settle(who *identity) {
 		a.Tracked = false
 	}
 	insists := a.Source == SourceManual || a.Source == SourceForced
-	at := t.place(who.key)
 	if t.remembered(insists) {
-		if first, lost := s.remember(at, decision{*a, t.entry}, insists); lost {
+		if first, lost := s.remember(t.place(who.key), decision{*a, t.entry}, insists); lost {
 			t.serve(&first)
 			return
 		}
@@ -130,7 +129,6 @@ func (t *Trial[S, R]) settle(who *identity) {
 		next := Visitor{ID: v.ID, Entry: t.entry, Unit: mark(a.Key), Fresh: v.Fresh}
 		if !s.Keep(a.Experiment, next) && v.Fresh {
 			// The header went out in the meantime, so the visitor has no cookie.
-			s.forget(at)
 			*a = Assignment{Experiment: a.Experiment, Variant: Control, Source: SourceNoUnit, Err: t.misuse}
 		}
 	}
@@ -146,10 +144,10 @@ func (t *Trial[S, R]) remembered(insists bool) bool {
 	return t.a.Key != "" && !t.excluded && (insists || !t.onlyAssigned)
 }
 
-// changes reports whether the cookie has to change. One that carries another
-// unit's entry stays if the store has this one.
+// changes reports whether the cookie has to change. One that carries nothing
+// does; one that carries another unit's entry stays if the store has this one.
 func (t *Trial[S, R]) changes(v *Visitor, who *identity) bool {
-	if v.Fresh || v.Unit == "" {
+	if v.Unit == "" {
 		return true
 	}
 	var other Entry

@@ -37,6 +37,15 @@ func TestFirstPageCountsAndStoresNothing(t *testing.T) {
 	e, ok := l.stands(a)
 	require.True(t, ok)
 	require.Equal(t, entry("red", core.SourceResolved), e)
+	require.Equal(t, 1, b.keeps, "the cookie was set once")
+}
+
+func TestNothingIsStoredOnTheFirstPageHoweverOften(t *testing.T) {
+	l, b := newLab(t, nil), &browser{}
+	page := b.page()
+	l.exp.Publish(page, nobody)
+	require.Equal(t, "red", l.exp.For(nobody).Exclude().Assign(page).Variant, "the cookie holds it")
+	require.Zero(t, l.store.writes)
 }
 
 func TestAnonymousWithoutCookieIsNoUnit(t *testing.T) {
@@ -208,6 +217,40 @@ func TestCookieServesWhileTheStoreIsDown(t *testing.T) {
 	a = l.exp.Assign(b.page(), &user{ID: "anna"})
 	require.Equal(t, "red", a.Variant)
 	require.Len(t, b.cookies, 1, "what is not kept in the store stays in the cookie")
+}
+
+// A cookie holds an open control, the flag ramps, and the store fails.
+func TestNothingIsTriedTwiceWhileTheStoreIsDown(t *testing.T) {
+	l, b := newLab(t, nil), &browser{}
+	l.flag.set(core.Conditional, core.Control)
+	l.exp.Assign(b.page(), nobody)
+	l.flag.set(core.Conditional, "red")
+	l.store.loadErr = errStore
+	require.Equal(t, core.Control, l.exp.Assign(b.page(), nobody).Variant)
+	require.Zero(t, l.store.writes)
+	l.store.loadErr, l.store.writeErr = nil, errStore
+	require.Equal(t, core.Control, l.exp.Assign(b.page(), nobody).Variant)
+	require.Equal(t, 1, l.store.writes)
+}
+
+func TestReturningVisitorNeedsNoHeader(t *testing.T) {
+	l, b := newLab(t, func(c *core.Config, _ *definition) { c.AllowForced = true }), &browser{}
+	l.exp.Assign(b.page(), nobody)
+	b.forced = map[string]string{"pill_color": "blue"}
+	page := b.page()
+	b.sent = true
+	require.Equal(t, "blue", l.exp.Assign(page, nobody).Variant)
+}
+
+func TestExcludedAtSignInKeepsTheCookie(t *testing.T) {
+	l, b := newLab(t, func(c *core.Config, d *definition) {
+		excludeSubscribed(c, d)
+		d.StickyPolicy = core.ExclusionFirst
+	}), &browser{}
+	l.exp.Assign(b.page(), nobody)
+	l.exp.Assign(b.page(), nobody)
+	require.Equal(t, core.SourceExcluded, l.exp.Assign(b.page(), &user{ID: "anna", Subscribed: true}).Source)
+	require.Len(t, b.cookies, 1)
 }
 
 func TestCookieOfAnotherUnitIsNotAdopted(t *testing.T) {
