@@ -62,8 +62,10 @@ type Config struct {
 	// Visitor returns the id that another system's cookie gives the visitor in
 	// the experiment of that full name, "" for none. It is asked where there is
 	// no cookie of this package, so that visitors of the other system stay who
-	// they are. ExpireVisitor returns the cookie that deletes the other
-	// system's, when the visitor is known by name. Both may be nil.
+	// they are; it must not run experiments. ExpireVisitor returns the cookie
+	// that deletes the other system's, when the visitor is known by name. Both
+	// may be nil. Where the other system's cookies have the names of these, as
+	// those of GitLab's gem do, set Cookies.Name, or one overwrites the other.
 	Visitor       func(r *http.Request, experiment string) string
 	ExpireVisitor func(experiment string) *http.Cookie
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/glex"
 	"github.com/rolloutkit/rolloutkit/core/web"
 )
 
@@ -382,4 +383,38 @@ func flip(s string) string {
 		return "B" + s[1:]
 	}
 	return "A" + s[1:]
+}
+
+// Visitors whom GitLab's gem gave a cookie keep their id.
+func TestVisitorOfTheGem(t *testing.T) {
+	rails, err := glex.NewRailsCookies(glex.RailsKey{SecretKeyBase: strings.Repeat("s", 64)})
+	require.NoError(t, err)
+	l := newLab(t, func(_ *core.Config, c *web.Config) {
+		c.Visitor = func(r *http.Request, experiment string) string {
+			id, err := rails.Read(r, experiment)
+			if err != nil {
+				return ""
+			}
+			return id
+		}
+		c.ExpireVisitor = rails.Expired
+		c.Cookies.Name = func(experiment string) string { return experiment + "_visitor" } // beside the gem's
+	})
+	id := glex.NewVisitorID()
+	l.exp.Assign(context.Background(), id)
+	l.flag.Variant = "blue"
+	b := l.browser()
+	b.setCookie(rails.New("shop_pill_color", id))
+	body, _ := b.get("/")
+	require.Equal(t, "red stored", body)
+	require.Len(t, b.cookies(), 2)
+	body, _ = b.get("/?user=anna")
+	require.Equal(t, "red stored", body)
+	require.Empty(t, b.cookies())
+
+	forged := rails.New("shop_pill_color", id)
+	forged.Value = "x" + forged.Value
+	b.setCookie(forged)
+	body, _ = b.get("/")
+	require.Equal(t, "blue resolved", body)
 }
