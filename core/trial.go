@@ -41,7 +41,7 @@ type trial struct {
 	ramped       bool // an open control was moved, or tried to be
 
 	scope    *scoped // of the ctx that it resolved with, nil for none
-	entry    Entry   // what stands for the unit, or would
+	entry    *Entry  // what stands for the unit, or would; nil for nothing, and without a scope
 	recalled bool    // decided by an earlier trial of the scope
 }
 

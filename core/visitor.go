@@ -71,7 +71,8 @@ func (t *Trial[S, R]) adopt(ctx context.Context, who *identity, stands *Entry, u
 // stood notes what stands for the unit, for the cookie.
 func (t *trial) stood(e *Entry) {
 	if t.scope != nil {
-		t.entry = *e
+		entry := *e
+		t.entry = &entry
 	}
 }
 
@@ -92,7 +93,7 @@ func (t *Trial[S, R]) recall(ctx context.Context, who *identity) bool {
 // serve makes an earlier decision of this request the trial's own.
 func (t *Trial[S, R]) serve(d *decision) {
 	misuse := t.misuse
-	t.a, t.entry, t.recalled = d.a, d.entry, true
+	t.a, t.entry, t.recalled = d.a, &d.entry, true
 	t.a.blame(misuse)
 }
 
@@ -111,9 +112,13 @@ func (t *Trial[S, R]) settle(who *identity) {
 	if s.Silent() {
 		a.Tracked = false
 	}
+	var entry Entry
+	if t.entry != nil {
+		entry = *t.entry
+	}
 	insists := a.Source == SourceManual || a.Source == SourceForced
 	if t.remembered(insists) {
-		if first, lost := s.remember(t.place(who.key), decision{*a, t.entry}, insists); lost {
+		if first, lost := s.remember(t.place(who.key), decision{*a, entry}, insists); lost {
 			t.serve(&first)
 			return
 		}
@@ -125,8 +130,8 @@ func (t *Trial[S, R]) settle(who *identity) {
 		if who.kept && a.takesPart() {
 			s.Drop(a.Experiment)
 		}
-	case (a.Tracked || a.Source == SourceForced) && t.changes(v, who):
-		next := Visitor{ID: v.ID, Entry: t.entry, Unit: mark(a.Key), Fresh: v.Fresh}
+	case (a.Tracked || a.Source == SourceForced) && t.changes(v, &entry, who):
+		next := Visitor{ID: v.ID, Entry: entry, Unit: mark(a.Key), Fresh: v.Fresh}
 		if !s.Keep(a.Experiment, next) && v.Fresh {
 			// The header went out in the meantime, so the visitor has no cookie.
 			*a = Assignment{Experiment: a.Experiment, Variant: Control, Source: SourceNoUnit, Err: t.misuse}
@@ -146,7 +151,7 @@ func (t *Trial[S, R]) remembered(insists bool) bool {
 
 // changes reports whether the cookie has to change. One that carries nothing
 // does; one that carries another unit's entry stays if the store has this one.
-func (t *Trial[S, R]) changes(v *Visitor, who *identity) bool {
+func (t *Trial[S, R]) changes(v *Visitor, entry *Entry, who *identity) bool {
 	if v.Unit == "" {
 		return true
 	}
@@ -154,5 +159,5 @@ func (t *Trial[S, R]) changes(v *Visitor, who *identity) bool {
 	if who.kept && t.exp.has(v.Entry.Variant) && !t.exp.carried(who, &other) {
 		return false
 	}
-	return v.Entry != t.entry || v.Unit != mark(t.a.Key)
+	return v.Entry != *entry || v.Unit != mark(t.a.Key)
 }
