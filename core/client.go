@@ -212,6 +212,20 @@ func (c *Client) Experiments() []Info {
 	return infos
 }
 
+// Variants returns the names of all behaviours of the experiment of that full
+// name, control first, and nil if none is called so on this client.
+func (c *Client) Variants(experiment string) []string {
+	s := c.lookup(experiment)
+	if s == nil {
+		return nil
+	}
+	return s.Variants()
+}
+
+// Logger returns Config.Logger, or what that defaults to: for hooks and the
+// like, which work for the client and have nobody else to complain to.
+func (c *Client) Logger() *slog.Logger { return c.log }
+
 // TrackKey sends an event for a stored unit that is known by its key alone, as
 // in a link or an event from the browser. experiment is the full name. It sends
 // nothing and returns nil while the experiment is off and for a unit whose

@@ -17,6 +17,7 @@ type exposedTrial interface {
 	Publish(ctx context.Context) Assignment
 	Track(ctx context.Context, ev Event) error
 	run(ctx context.Context) (any, error)
+	close()
 }
 
 // Expose makes a typed experiment reachable by name, through [Client.Exposed],
@@ -93,6 +94,20 @@ func (x *Exposed) Track(ctx context.Context, attrs map[string]any, ev Event) err
 	}
 	return t.Track(ctx, ev)
 }
+
+// TrackAssigned is Track for units that are in the experiment already: it
+// enrols nobody, and sends nothing for a unit that has no stored assignment.
+func (x *Exposed) TrackAssigned(ctx context.Context, attrs map[string]any, ev Event) error {
+	t, err := x.trial(attrs)
+	if err != nil {
+		return err
+	}
+	t.close()
+	return t.Track(ctx, ev)
+}
+
+// close is OnlyAssigned for callers that don't know S and R.
+func (t *Trial[S, R]) close() { t.OnlyAssigned() }
 
 // run is Run for callers that don't know R.
 func (t *Trial[S, R]) run(ctx context.Context) (any, error) { return t.Run(ctx) }

@@ -42,6 +42,13 @@ func TestExposedExperimentsRunOnAttributes(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, l.events.take(), 3)
 
+	require.NoError(t, x.TrackAssigned(ctx, attrs, core.Event{Action: "bought"}))
+	require.NoError(t, x.TrackAssigned(ctx, map[string]any{"id": "2"}, core.Event{Action: "bought"}))
+	events := l.events.take()
+	require.Len(t, events, 1, "only the unit that is in the experiment")
+	require.Equal(t, a.Key, events[0].Key)
+	l.nothingStored(l.exp.For(&user{ID: "2"}).OnlyAssigned().Assign(ctx))
+
 	for says, attrs := range map[string]map[string]any{"id is no text": nil, "panicked: boom": {"id": "bomb"}} {
 		_, err := x.Assign(ctx, attrs)
 		require.ErrorContains(t, err, says)
@@ -50,5 +57,14 @@ func TestExposedExperimentsRunOnAttributes(t *testing.T) {
 		_, err = x.Publish(ctx, attrs)
 		require.ErrorContains(t, err, says)
 		require.ErrorContains(t, x.Track(ctx, attrs, core.Event{Action: "clicked"}), says)
+		require.ErrorContains(t, x.TrackAssigned(ctx, attrs, core.Event{Action: "clicked"}), says)
 	}
+}
+
+func TestClientTellsWhatItKnows(t *testing.T) {
+	l := newLab(t, nil)
+	require.Equal(t, []string{"control", "red", "blue"}, l.client.Variants("pill_color"))
+	require.Nil(t, l.client.Variants("elsewhere"))
+	l.client.Logger().Info("for the client's log")
+	require.Contains(t, l.log.String(), "for the client's log")
 }
