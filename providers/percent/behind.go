@@ -82,6 +82,9 @@ func describe(flag core.Rollout) (d core.Description) {
 	return d
 }
 
+// Unwrap returns the flag, for those who look for one of theirs.
+func (g *Gated) Unwrap() core.Rollout { return g.flag }
+
 // Resolve asks the flag and, if that selects the unit, splits by r.Key. It
 // fails if the flag does, or if the weights are bad.
 func (g *Gated) Resolve(ctx context.Context, r core.Request) (core.Decision, error) {
