@@ -1,0 +1,4 @@
+package openfeature
+
+// MaxPending is maxPending, for the tests.
+const MaxPending = maxPending

@@ -1,0 +1,204 @@
+package openfeature
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	of "github.com/open-feature/go-sdk/openfeature"
+
+	"github.com/rolloutkit/rolloutkit/core"
+)
+
+// A question is what an experiment wants to know of a flag.
+type question struct {
+	flag     string
+	variants []string // of the experiment, control first
+	stateKey string
+	kind     Kind
+}
+
+// An answer is what one evaluation says.
+type answer struct {
+	of.ResolutionDetail
+	says  string // what the value names: a variant, AnyVariant, "" for nothing
+	err   error
+	state of.State // of the provider; read where the tables of decide do
+}
+
+// A settled is what a flag said when it was last plain that it says the same to
+// everybody: Off, or On with the variant. The zero settled knows nothing.
+type settled struct {
+	known   bool
+	state   core.State
+	variant string
+}
+
+// noProvider is the variant of an answer that the SDK gives while no provider is
+// set. It comes without an error.
+const noProvider = "default-variant"
+
+// decide maps what an evaluation says to a decision. It was read from go-sdk
+// v1.20.0. The first line that applies decides. "named" is the variant by the
+// rule below.
+//
+//	err is set (whatever the reason, which may be STATIC)
+//	  PROVIDER_NOT_READY, PROVIDER_FATAL          ErrNotReady
+//	  FLAG_NOT_FOUND, provider in state ERROR     ErrNotReady: it may have no flags at all
+//	  FLAG_NOT_FOUND                              ErrFlagNotFound
+//	  TYPE_MISMATCH                               error, with a hint at Options.Kind
+//	  PARSE_ERROR, TARGETING_KEY_MISSING,
+//	  INVALID_CONTEXT, GENERAL, any other, none   error
+//	reason ERROR without an err                   error
+//	no provider set                               ErrNotReady
+//	DISABLED                                      off
+//	metadata "state": off, conditional, on        that state, named
+//	metadata "state": anything else               error
+//	STATIC        named control                   off
+//	              another                         on, named
+//	              AnyVariant, several variants    conditional, named
+//	SPLIT..., TARGETING_MATCH..., DEFAULT         conditional, named
+//	CACHED, UNKNOWN, STALE, none, any other word
+//	              as the flag last was, plainly, for everybody, and is now: that state
+//	              else                            conditional, named
+//
+// Reasons are free-form: flagd says TARGETING_MATCH of a split, GO Feature Flag
+// TARGETING_MATCH_SPLIT. The states of a provider don't matter where it answers:
+// STALE and ERROR are served.
+//
+// The variant comes first, the value second: the answer's variant if the
+// experiment has one of that name, else what the value names, else control if
+// both are empty. Anything else is an error that wraps ErrUnknownVariant. A
+// boolean true names AnyVariant, false control.
+func decide(q *question, a *answer, last settled) (core.Decision, error) {
+	switch {
+	case a.err != nil:
+		return core.Decision{}, failure(q, a)
+	case a.Reason == of.ErrorReason:
+		return core.Decision{}, fmt.Errorf("flag %q: the provider says %s and gives no error", q.flag, a.Reason)
+	case a.Reason == of.DefaultReason && a.Variant == noProvider && a.state == of.NotReadyState:
+		return core.Decision{}, fmt.Errorf("%w: no OpenFeature provider is set", core.ErrNotReady)
+	case a.Reason == of.DisabledReason:
+		return core.Decision{State: core.Off, Reason: string(a.Reason)}, nil
+	}
+	d := core.Decision{State: core.Conditional, Reason: string(a.Reason)}
+	override, err := stated(q, a)
+	if err != nil {
+		return core.Decision{}, err
+	}
+	if override.known && override.state == core.Off {
+		d.State = core.Off
+		return d, nil
+	}
+	if d.Variant, err = named(q, a); err != nil {
+		return core.Decision{}, err
+	}
+	switch {
+	case override.known:
+		d.State = override.state
+	case a.Reason == of.StaticReason:
+		d.State = core.On
+		if d.Variant == core.Control {
+			d.State = core.Off
+		}
+	case !varied(a.Reason) && last.known && last.variant == d.Variant:
+		d.State = last.state
+	}
+	if d.State == core.On && d.Variant == core.AnyVariant && len(q.variants) > 2 {
+		d.State = core.Conditional
+	}
+	return d, nil
+}
+
+// failure returns the error that an answer with an err means.
+func failure(q *question, a *answer) error {
+	switch a.ErrorCode {
+	case of.ProviderNotReadyCode, of.ProviderFatalCode:
+		return fmt.Errorf("%w: %w", core.ErrNotReady, a.err)
+	case of.FlagNotFoundCode:
+		if a.state == of.ErrorState {
+			return fmt.Errorf("%w: flag %q, in a provider that failed: %w", core.ErrNotReady, q.flag, a.err)
+		}
+		return fmt.Errorf("flag %q: %w: %w", q.flag, core.ErrFlagNotFound, a.err)
+	case of.TypeMismatchCode:
+		return fmt.Errorf("flag %q is no %v flag, see Options.Kind: %w", q.flag, q.kind, a.err)
+	}
+	return fmt.Errorf("flag %q: %w", q.flag, a.err)
+}
+
+// stated returns the state that the flag's metadata claims.
+func stated(q *question, a *answer) (s settled, err error) {
+	claim, ok := a.FlagMetadata[q.stateKey]
+	if !ok {
+		return settled{}, nil
+	}
+	word, isText := claim.(string)
+	if !isText || s.state.UnmarshalText([]byte(word)) != nil {
+		return settled{}, fmt.Errorf("flag %q: its metadata says %s %v; only off, conditional and on are states, see Options.StateKey",
+			q.flag, q.stateKey, claim)
+	}
+	s.known = true
+	return s, nil
+}
+
+// named returns the variant that an answer names, Control for none.
+func named(q *question, a *answer) (string, error) {
+	switch {
+	case a.Variant != "" && slices.Contains(q.variants, a.Variant):
+		return a.Variant, nil
+	case a.says == core.AnyVariant || slices.Contains(q.variants, a.says):
+		return a.says, nil
+	case a.says == "" && a.Variant == "":
+		return core.Control, nil
+	}
+	return "", fmt.Errorf("flag %q: %w: it gives variant %q and value %q; the experiment has %q",
+		q.flag, core.ErrUnknownVariant, a.Variant, a.says, q.variants)
+}
+
+// varied reports whether a reason says that a flag gives some units one thing
+// and others another.
+func varied(r of.Reason) bool {
+	return r == of.DefaultReason || strings.HasPrefix(string(r), string(of.TargetingMatchReason)) ||
+		strings.HasPrefix(string(r), string(of.SplitReason))
+}
+
+// settles returns what an answer makes plain about the flag as a whole, and
+// whether it makes anything plain.
+func settles(r of.Reason, d core.Decision) (s settled, plain bool) {
+	switch {
+	case r == of.DisabledReason:
+		return settled{known: true, state: core.Off, variant: core.Control}, true
+	case r == of.StaticReason:
+		return settled{known: true, state: d.State, variant: d.Variant}, true
+	}
+	return settled{}, varied(r)
+}
+
+// objectName returns what the value of an object flag names, "" for nothing at
+// all, and no legal name where there is something that names nothing.
+func objectName(value any, field string) string {
+	if fields, is := value.(map[string]any); is {
+		if len(fields) == 0 {
+			return ""
+		}
+		if value = fields[field]; value == nil {
+			return fmt.Sprintf("(an object without %s)", field)
+		}
+	}
+	switch value := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return value
+	case bool:
+		return booleanName(value)
+	}
+	return fmt.Sprintf("(a %T)", value)
+}
+
+func booleanName(selected bool) string {
+	if selected {
+		return core.AnyVariant
+	}
+	return core.Control
+}

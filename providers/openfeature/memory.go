@@ -1,0 +1,54 @@
+package openfeature
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/rolloutkit/rolloutkit/core"
+)
+
+// A memory keeps what flags said when they were last plain, for answers that
+// come from a provider's cache, or without a reason. Reading it takes no lock,
+// since every evaluation does. It holds one entry per flag that says the same to
+// everybody, and changes when a flag does.
+type memory struct {
+	mu    sync.Mutex
+	flags atomic.Pointer[map[string]settled]
+}
+
+func (m *memory) last(flag string) settled {
+	flags := m.flags.Load()
+	if flags == nil {
+		return settled{}
+	}
+	return (*flags)[flag]
+}
+
+// decide is the func decide with what is remembered, and remembers.
+func (m *memory) decide(q *question, a *answer) (core.Decision, error) {
+	last := m.last(q.flag)
+	d, err := decide(q, a, last)
+	if err != nil {
+		return d, err
+	}
+	if now, plain := settles(a.Reason, d); plain && now != last {
+		m.note(q.flag, now)
+	}
+	return d, nil
+}
+
+func (m *memory) note(flag string, now settled) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	flags := map[string]settled{}
+	if old := m.flags.Load(); old != nil {
+		flags = maps.Clone(*old)
+	}
+	if now.known {
+		flags[flag] = now
+	} else {
+		delete(flags, flag)
+	}
+	m.flags.Store(&flags)
+}
