@@ -2,10 +2,11 @@
 # bench.sh MODULE... runs the benchmarks of the modules in several rounds, and
 # prints medians and the ratios we promise.
 #   BENCH=regexp       which benchmarks (all)
-#   PACKAGES=patterns  of which packages (./...)
+#   PACKAGES=patterns  of which packages of the first module (./... of all)
 #   ROUNDS=n           how often (5)
 #   BENCHTIME=d        how long each, each time (0.3s)
 set -euo pipefail
+[ -n "${PACKAGES:-}" ] && set -- "$1"
 mkdir -p out
 log=$PWD/out/bench.txt
 : >"$log"
