@@ -37,7 +37,7 @@ func (t *Trial[S, R]) decide(ctx context.Context, who *identity) {
 		return
 	}
 	a.Key, a.MigrationKeys = who.key, who.older
-	if t.recall(ctx, who) {
+	if t.scope != nil && t.recall(ctx, who) {
 		return
 	}
 
@@ -67,7 +67,7 @@ func (t *Trial[S, R]) decide(ctx context.Context, who *identity) {
 	// absent and is replaced.
 	var stands Entry
 	found, err := e.load(ctx, a, who, &stands)
-	if !found {
+	if !found && t.scope != nil {
 		found = t.adopt(ctx, who, &stands, err)
 	}
 	if found && !slices.Contains(e.retired, stands.Variant) {

@@ -27,7 +27,12 @@ func (s *spec) load(ctx context.Context, a *Assignment, who *identity, stands *E
 	}()
 	var e Entry
 	var others []string
-	if l, ok := who.scope.preloaded(place{s.client, s.name, who.key}); ok {
+	var l Loaded
+	var ok bool
+	if who.scope != nil {
+		l, ok = who.scope.preloaded(place{s.client, s.name, who.key})
+	}
+	if ok {
 		e, others, found, err = l.Entry, l.Others, l.OK, l.Err
 	} else if who.twins == 0 {
 		e, others, found, err = store.Load(ctx, s.name, who.key, who.older)

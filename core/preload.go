@@ -91,9 +91,6 @@ func (b *batch) load(ctx context.Context, store BatchLoader, s *scoped) {
 
 // preloaded takes what Preload read, once: later the store may know better.
 func (s *scoped) preloaded(at place) (Loaded, bool) {
-	if s == nil {
-		return Loaded{}, false
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.loaded[at]

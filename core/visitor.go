@@ -77,9 +77,9 @@ func (t *trial) stood(e *Entry) {
 }
 
 // recall serves what this request has decided for the unit before. Exclude asks
-// anew; who insists on a variant replaces it.
+// anew; who insists on a variant replaces it. There is a scope.
 func (t *Trial[S, R]) recall(ctx context.Context, who *identity) bool {
-	if t.scope == nil || t.excluded || t.manual != "" ||
+	if t.excluded || t.manual != "" ||
 		t.exp.client.cfg.AllowForced && forcedIn(ctx, t.exp.name) != "" {
 		return false
 	}
