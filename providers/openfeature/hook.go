@@ -165,8 +165,8 @@ func (h *Hook) record(ctx context.Context, about of.HookContext, got *of.Interfa
 			q.variants[1] = name
 		}
 	}
-	d, err := h.memory.decide(&q, &a)
-	if err != nil {
+	var d core.Decision
+	if err := h.memory.decide(&q, &a, &d); err != nil {
 		return fmt.Errorf("openfeature: %w", err)
 	}
 	if d.State.Enabled() && d.Variant == core.AnyVariant && len(q.variants) > 2 {

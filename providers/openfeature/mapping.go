@@ -26,7 +26,12 @@ type answer struct {
 	state of.State // of the provider; read where the tables of decide do
 }
 
-// A settled is what a flag said when it was last plain that it says the same to
+func (a *answer) set(details *of.ResolutionDetail, says string, err error) {
+	a.ResolutionDetail = *details
+	a.says, a.err = says, err
+}
+
+// A settled is what a flag said when it last was plain that it says the same to
 // everybody: Off, or On with the variant. The zero settled knows nothing.
 type settled struct {
 	known   bool
@@ -38,9 +43,10 @@ type settled struct {
 // set. It comes without an error.
 const noProvider = "default-variant"
 
-// decide maps what an evaluation says to a decision. It was read from go-sdk
-// v1.20.0. The first line that applies decides. "named" is the variant by the
-// rule below.
+// decide maps what an evaluation says to a decision, by the table below, which
+// was read from go-sdk v1.20.0. The first line that applies decides; "named" is
+// the variant by the rule at the end. flag is what is known of the flag, and
+// becomes what the answer makes plain. d is written where there is no error.
 //
 //	err is set (whatever the reason, which may be STATIC)
 //	  PROVIDER_NOT_READY, PROVIDER_FATAL          ErrNotReady
@@ -70,48 +76,64 @@ const noProvider = "default-variant"
 // experiment has one of that name, else what the value names, else control if
 // both are empty. Anything else is an error that wraps ErrUnknownVariant. A
 // boolean true names AnyVariant, false control.
-func decide(q *question, a *answer, last settled) (core.Decision, error) {
-	switch {
-	case a.err != nil:
-		return core.Decision{}, failure(q, a)
-	case a.Reason == of.ErrorReason:
-		return core.Decision{}, fmt.Errorf("flag %q: the provider says %s and gives no error", q.flag, a.Reason)
-	case a.Reason == of.DefaultReason && a.Variant == noProvider && a.state == of.NotReadyState:
-		return core.Decision{}, fmt.Errorf("%w: no OpenFeature provider is set", core.ErrNotReady)
-	case a.Reason == of.DisabledReason:
-		return core.Decision{State: core.Off, Reason: string(a.Reason)}, nil
+func decide(q *question, a *answer, flag *settled, d *core.Decision) (err error) {
+	if a.err != nil {
+		return failure(q, a)
 	}
-	d := core.Decision{State: core.Conditional, Reason: string(a.Reason)}
-	override, err := stated(q, a)
+	sense := senseOf(a.Reason)
+	switch {
+	case sense == broken, a.Variant == noProvider && a.Reason == of.DefaultReason && a.state == of.NotReadyState:
+		return failure(q, a)
+	case sense == disabled:
+		*flag = settled{known: true, state: core.Off, variant: core.Control}
+		d.Reason = string(a.Reason)
+		return nil
+	}
+	state, claims, err := stated(q, a)
 	if err != nil {
-		return core.Decision{}, err
+		return err
 	}
-	if override.known && override.state == core.Off {
-		d.State = core.Off
-		return d, nil
+	if claims && state == core.Off {
+		d.Reason = string(a.Reason)
+		return nil
 	}
-	if d.Variant, err = named(q, a); err != nil {
-		return core.Decision{}, err
+	variant, err := named(q, a)
+	if err != nil {
+		return err
 	}
 	switch {
-	case override.known:
-		d.State = override.state
-	case a.Reason == of.StaticReason:
-		d.State = core.On
-		if d.Variant == core.Control {
-			d.State = core.Off
-		}
-	case !varied(a.Reason) && last.known && last.variant == d.Variant:
-		d.State = last.state
+	case claims:
+	case sense == static && variant == core.Control:
+		state = core.Off
+	case sense == static:
+		state = core.On
+	case sense == unclear && flag.known && flag.variant == variant:
+		state = flag.state
+	default:
+		state = core.Conditional
 	}
-	if d.State == core.On && d.Variant == core.AnyVariant && len(q.variants) > 2 {
-		d.State = core.Conditional
+	if state == core.On && variant == core.AnyVariant && len(q.variants) > 2 {
+		state = core.Conditional
 	}
-	return d, nil
+	switch {
+	case sense == static:
+		*flag = settled{known: true, state: state, variant: variant}
+	case sense == varied && flag.known:
+		*flag = settled{}
+	}
+	d.State, d.Variant, d.Reason = state, variant, string(a.Reason)
+	return nil
 }
 
 // failure returns the error that an answer with an err means.
 func failure(q *question, a *answer) error {
+	switch {
+	case a.err != nil:
+	case a.Reason == of.ErrorReason:
+		return fmt.Errorf("flag %q: the provider says %s and gives no error", q.flag, a.Reason)
+	default:
+		return fmt.Errorf("%w: no OpenFeature provider is set", core.ErrNotReady)
+	}
 	switch a.ErrorCode {
 	case of.ProviderNotReadyCode, of.ProviderFatalCode:
 		return fmt.Errorf("%w: %w", core.ErrNotReady, a.err)
@@ -126,19 +148,18 @@ func failure(q *question, a *answer) error {
 	return fmt.Errorf("flag %q: %w", q.flag, a.err)
 }
 
-// stated returns the state that the flag's metadata claims.
-func stated(q *question, a *answer) (s settled, err error) {
-	claim, ok := a.FlagMetadata[q.stateKey]
-	if !ok {
-		return settled{}, nil
+// stated returns the state that the flag's metadata claims, if it does.
+func stated(q *question, a *answer) (state core.State, claims bool, err error) {
+	claim, claims := a.FlagMetadata[q.stateKey]
+	if !claims {
+		return 0, false, nil
 	}
 	word, isText := claim.(string)
-	if !isText || s.state.UnmarshalText([]byte(word)) != nil {
-		return settled{}, fmt.Errorf("flag %q: its metadata says %s %v; only off, conditional and on are states, see Options.StateKey",
+	if !isText || state.UnmarshalText([]byte(word)) != nil {
+		return 0, false, fmt.Errorf("flag %q: its metadata says %s %v; only off, conditional and on are states, see Options.StateKey",
 			q.flag, q.stateKey, claim)
 	}
-	s.known = true
-	return s, nil
+	return state, true, nil
 }
 
 // named returns the variant that an answer names, Control for none.
@@ -155,23 +176,32 @@ func named(q *question, a *answer) (string, error) {
 		q.flag, core.ErrUnknownVariant, a.Variant, a.says, q.variants)
 }
 
-// varied reports whether a reason says that a flag gives some units one thing
-// and others another.
-func varied(r of.Reason) bool {
-	return r == of.DefaultReason || strings.HasPrefix(string(r), string(of.TargetingMatchReason)) ||
-		strings.HasPrefix(string(r), string(of.SplitReason))
-}
+// A sense is what a reason says of the flag as a whole.
+type sense uint8
 
-// settles returns what an answer makes plain about the flag as a whole, and
-// whether it makes anything plain.
-func settles(r of.Reason, d core.Decision) (s settled, plain bool) {
-	switch {
-	case r == of.DisabledReason:
-		return settled{known: true, state: core.Off, variant: core.Control}, true
-	case r == of.StaticReason:
-		return settled{known: true, state: d.State, variant: d.Variant}, true
+const (
+	unclear  sense = iota
+	disabled       // nobody gets anything
+	static         // everybody gets the same
+	varied         // some get one thing, others another
+	broken
+)
+
+func senseOf(r of.Reason) sense {
+	switch r {
+	case of.SplitReason, of.TargetingMatchReason, of.DefaultReason:
+		return varied
+	case of.StaticReason:
+		return static
+	case of.DisabledReason:
+		return disabled
+	case of.ErrorReason:
+		return broken
 	}
-	return settled{}, varied(r)
+	if strings.HasPrefix(string(r), string(of.TargetingMatchReason)) || strings.HasPrefix(string(r), string(of.SplitReason)) {
+		return varied
+	}
+	return unclear
 }
 
 // objectName returns what the value of an object flag names, "" for nothing at

@@ -126,7 +126,8 @@ func TestDecide(t *testing.T) {
 				c.variants = []string{"control", "red", "blue"}
 			}
 			q := question{flag: "pill", variants: c.variants, stateKey: "state"}
-			d, err := decide(&q, &c.a, c.last)
+			var d core.Decision
+			err := decide(&q, &c.a, &c.last, &d)
 			if c.err != nil || c.says != "" {
 				require.Error(t, err)
 				require.ErrorContains(t, err, c.says)
@@ -190,8 +191,8 @@ func TestMemory(t *testing.T) {
 	q := question{flag: "pill", variants: []string{"control", "red", "blue"}, stateKey: "state"}
 	state := func(reason of.Reason, variant string) core.State {
 		a := answered(reason, variant, variant)
-		d, err := m.decide(&q, &a)
-		require.NoError(t, err)
+		var d core.Decision
+		require.NoError(t, m.decide(&q, &a, &d))
 		return d.State
 	}
 	require.Equal(t, core.Conditional, state(of.CachedReason, "red"), "nothing is known yet")
@@ -205,8 +206,8 @@ func TestMemory(t *testing.T) {
 	other := q
 	other.flag = "other"
 	a := answered(of.CachedReason, "", "")
-	d, err := m.decide(&other, &a)
-	require.NoError(t, err)
+	var d core.Decision
+	require.NoError(t, m.decide(&other, &a, &d))
 	require.Equal(t, core.Conditional, d.State, "flags are kept apart")
 }
 

@@ -17,25 +17,18 @@ type memory struct {
 	flags atomic.Pointer[map[string]settled]
 }
 
-func (m *memory) last(flag string) settled {
-	flags := m.flags.Load()
-	if flags == nil {
-		return settled{}
-	}
-	return (*flags)[flag]
-}
-
 // decide is the func decide with what is remembered, and remembers.
-func (m *memory) decide(q *question, a *answer) (core.Decision, error) {
-	last := m.last(q.flag)
-	d, err := decide(q, a, last)
-	if err != nil {
-		return d, err
+func (m *memory) decide(q *question, a *answer, d *core.Decision) error {
+	var last settled
+	if flags := m.flags.Load(); flags != nil {
+		last = (*flags)[q.flag]
 	}
-	if now, plain := settles(a.Reason, d); plain && now != last {
+	now := last
+	err := decide(q, a, &now, d)
+	if now != last {
 		m.note(q.flag, now)
 	}
-	return d, nil
+	return err
 }
 
 func (m *memory) note(flag string, now settled) {

@@ -68,11 +68,12 @@ func (r *Rollout) Resolve(ctx context.Context, q core.Request) (d core.Decision,
 	unit := evaluationContext(&q)
 	var a answer
 	if r.o.Timeout == 0 {
-		a = r.evaluate(ctx, about.flag, unit)
+		r.evaluate(ctx, about.flag, unit, &a)
 	} else {
 		a = r.evaluateWithin(ctx, about.flag, unit)
 	}
-	return r.memory.decide(&about, &a)
+	err = r.memory.decide(&about, &a, &d)
+	return d, err
 }
 
 func (r *Rollout) flag(experiment string) string {
@@ -95,24 +96,22 @@ func evaluationContext(q *core.Request) of.EvaluationContext {
 }
 
 // evaluate asks the client, once.
-func (r *Rollout) evaluate(ctx context.Context, flag string, unit of.EvaluationContext) answer {
-	var a answer
+func (r *Rollout) evaluate(ctx context.Context, flag string, unit of.EvaluationContext, a *answer) {
 	switch r.o.Kind {
 	case BooleanFlags:
 		details, err := r.client.BooleanValueDetails(ctx, flag, false, unit, r.marked...)
-		a = answer{ResolutionDetail: details.ResolutionDetail, says: booleanName(details.Value), err: err}
+		a.set(&details.ResolutionDetail, booleanName(details.Value), err)
 	case ObjectFlags:
 		// Not nil, which memprovider takes for a value of another type.
 		details, err := r.client.ObjectValueDetails(ctx, flag, map[string]any{}, unit, r.marked...)
-		a = answer{ResolutionDetail: details.ResolutionDetail, says: objectName(details.Value, r.o.Field), err: err}
+		a.set(&details.ResolutionDetail, objectName(details.Value, r.o.Field), err)
 	default:
 		details, err := r.client.StringValueDetails(ctx, flag, "", unit, r.marked...)
-		a = answer{ResolutionDetail: details.ResolutionDetail, says: details.Value, err: err}
+		a.set(&details.ResolutionDetail, details.Value, err)
 	}
 	if a.err != nil || a.Variant == noProvider {
 		a.state = r.client.State()
 	}
-	return a
 }
 
 // maxPending bounds the goroutines that a provider which never answers can hold.
@@ -138,7 +137,7 @@ func (r *Rollout) evaluateWithin(ctx context.Context, flag string, unit of.Evalu
 			r.pending.Add(-1)
 			answered <- a
 		}()
-		a = r.evaluate(ctx, flag, unit)
+		r.evaluate(ctx, flag, unit, &a)
 	}()
 	timer := time.NewTimer(r.o.Timeout)
 	defer timer.Stop()
