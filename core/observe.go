@@ -12,7 +12,8 @@ import (
 // assignment made by the core, so that consumers count it once.
 //
 // Nothing is asked of the store and nothing kept. Nothing is sent, and the
-// error is nil, if d is Off or Outside or u is an anonymous visitor. It is an
+// error is nil, if d is Off or Outside or u is an anonymous visitor, if the
+// [Scope] of ctx is silent, and if the event was sent in it before. It is an
 // error if the name is not allowed, u has a fault, d draws by Choose or breaks
 // another rule of [Rollout], or the tracker fails. An experiment that is not
 // defined may have any variant of a legal name, and [AnyVariant] is [Candidate].
@@ -45,5 +46,8 @@ func (c *Client) TrackAssignment(ctx context.Context, experiment string, u Unit,
 	}
 	a := Assignment{Experiment: experiment, Key: who.key, MigrationKeys: who.older, Variant: d.Variant, State: d.State,
 		Reason: d.Reason, Source: SourceResolved, Origin: SourceResolved, Tracked: true}
+	if scope := scopeOf(ctx); scope != nil && (scope.Silent() || !scope.first(c, &a)) {
+		return nil
+	}
 	return s.emit(ctx, &a, Event{Action: ActionAssignment})
 }

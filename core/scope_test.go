@@ -319,3 +319,22 @@ func TestDerivedSecrets(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, short.DerivedSecrets("cookies"))
 }
+
+// What hooks record outside of trials goes out once per request too, beside the
+// trials' own, and not at all where nobody may be tracked.
+func TestTrackAssignmentOncePerRequest(t *testing.T) {
+	l, b := newLab(t, nil), &browser{}
+	page := b.page()
+	seen := func(ctx context.Context) int {
+		require.NoError(t, l.client.TrackAssignment(ctx, "pill_color", core.Actor("anna"), core.Decision{State: core.Conditional, Variant: "red"}))
+		return len(l.events.take())
+	}
+	require.Equal(t, 1, seen(page))
+	require.Zero(t, seen(page))
+	_ = l.exp.Publish(page, &user{ID: "anna"})
+	require.Empty(t, l.events.take(), "the same event")
+	require.Equal(t, 1, seen(b.page()), "another request")
+	b.silent = true
+	require.Zero(t, seen(b.page()))
+	require.Equal(t, 1, seen(ctx), "without a request")
+}
