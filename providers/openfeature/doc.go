@@ -28,7 +28,9 @@
 // "candidate" and false is "control", unless the experiment is defined and has
 // the flag's variant. Of other flags control is the variant called control, or
 // as [ControlNamed] says. [OnlyFlags] and [NamedBy] say which flags are
-// experiments, [UnitBy] who is counted, [ExcludedBy] who is not.
+// experiments, [UnitBy] who is counted, [ExcludedBy] who is not. Behind the
+// middleware of core/web an evaluation that is repeated in one request is
+// recorded once, and that of a visitor who asks not to be tracked is not.
 //
 // A flag system that splits by fixed shares says SPLIT, or TARGETING_MATCH as
 // flagd does, of all units, control included: these are the comparison. A unit

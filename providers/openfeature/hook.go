@@ -24,7 +24,8 @@ var _ of.Hook = (*Hook)(nil)
 // the same assignment: with the unit's anonymous key and, for the same unit and
 // variant, with the same ID, so that consumers count a repetition once. The
 // assignment is what the flag system answered; it is not looked up in the store,
-// and not kept.
+// and not kept. In a request scope, such as that of core/web, an event goes out
+// once per request.
 //
 // Nothing is sent for an evaluation
 //
@@ -33,6 +34,8 @@ var _ of.Hook = (*Hook)(nil)
 //   - with reason DISABLED, or STATIC with control: the experiment is off;
 //   - with reason DEFAULT: the flag had nothing to say about this unit;
 //   - without a targeting key: nobody is there to count;
+//   - in a request scope that is silent, as where the visitor asks not to be
+//     tracked;
 //   - that [ExcludedBy] excludes, or of a flag that is no experiment by
 //     [OnlyFlags] or [NamedBy];
 //   - by a [Rollout], or answered by a [Provider] in this process or another,

@@ -192,6 +192,28 @@ func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
 	})
 }
 
+// A scope is a request, as core/web makes one of each.
+type scope struct {
+	core.Scope
+	silent bool
+}
+
+func (s scope) Silent() bool { return s.silent }
+
+func TestHookInARequest(t *testing.T) {
+	client, _, events, _ := hooked(t, map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)})
+	evaluate := func(ctx context.Context) {
+		client.String(ctx, "pill_color", "grey", user("ann"))
+		client.String(ctx, "pill_color", "grey", user("ann"))
+	}
+	evaluate(core.WithScope(ctx, scope{}))
+	require.Len(t, events.take(), 1, "once per request")
+	evaluate(core.WithScope(ctx, scope{}))
+	require.Len(t, events.take(), 1)
+	evaluate(core.WithScope(ctx, scope{silent: true}))
+	require.Empty(t, events.take(), "DNT, no consent, a robot")
+}
+
 type stopping struct{ of.UnimplementedHook }
 
 func (stopping) Before(context.Context, of.HookContext, of.HookHints) (*of.EvaluationContext, error) {
