@@ -43,8 +43,8 @@ type HookOptions struct {
 //
 // An evaluation of a flag that is off, that failed, or of a unit that is
 // outside the experiment's traffic is not recorded. Repetitions are, with the
-// same event ID. The assignment is what LaunchDarkly answered: it is neither
-// looked up in the store nor kept there.
+// same event ID, but for those within one request scope. The assignment is what
+// LaunchDarkly answered: it is neither looked up in the store nor kept there.
 //
 // Evaluations by a [Rollout] on the same client are left out, since the core
 // records those. They are known by their method, JSONVariationDetail, with null
