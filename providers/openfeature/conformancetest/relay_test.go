@@ -148,7 +148,7 @@ func buildRelay(t *testing.T) (string, error) {
 		defer cancel()
 	}
 	t.Logf("building the %s %s, once per machine", relayName, relayVersion)
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", "relay", relayPackage)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", "relay", relayPackage)
 	cmd.Dir = dir
 	// -mod=mod fills go.sum; the checksum database is asked as always.
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
