@@ -312,6 +312,9 @@ func (n namesOnly) Load(ctx context.Context, experiment, key string, older []str
 		}
 	}
 	e, others, ok, err = n.refStore.Load(ctx, experiment, key, older)
+	if !ok && err == nil { // another may have moved it in between: written here, then deleted there
+		e, others, ok, err = n.refStore.Load(ctx, experiment, key, nil)
+	}
 	if had != "" && err == nil {
 		err = n.Delete(ctx, experiment, had)
 	}
