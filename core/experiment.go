@@ -279,7 +279,9 @@ func (e *Experiment[S, R]) Forget(ctx context.Context, subject S) error {
 			scope.Drop(e.name) // it carries the assignment too
 		}
 	}
-	return e.forget(ctx, append([]string{who.key}, who.older...))
+	return e.administer(ctx, func(store Store) error {
+		return store.Delete(ctx, e.name, append([]string{who.key}, who.older...)...)
+	})
 }
 
 // Clear deletes all assignments of the experiment. It is for the end of an
@@ -288,5 +290,5 @@ func (e *Experiment[S, R]) Clear(ctx context.Context) error {
 	if e.fault != nil {
 		return e.fault
 	}
-	return e.clear(ctx)
+	return e.administer(ctx, func(store Store) error { return store.Clear(ctx, e.name) })
 }

@@ -167,8 +167,8 @@ func (s *spec) save(ctx context.Context, a *Assignment, who *identity, e Entry) 
 	}
 }
 
-// forget deletes entries, for an operator: errors are returned.
-func (s *spec) forget(ctx context.Context, keys []string) (err error) {
+// administer lets do work on the store, for an operator: errors are returned.
+func (s *spec) administer(ctx context.Context, do func(Store) error) (err error) {
 	store := s.client.cfg.Store
 	if store == nil {
 		return nil
@@ -178,24 +178,7 @@ func (s *spec) forget(ctx context.Context, keys []string) (err error) {
 			err = s.storePanic(ctx, p)
 		}
 	}()
-	if err := store.Delete(ctx, s.name, keys...); err != nil {
-		return fmt.Errorf("core: experiment %s: %w", s.name, err)
-	}
-	return nil
-}
-
-// clear deletes all entries.
-func (s *spec) clear(ctx context.Context) (err error) {
-	store := s.client.cfg.Store
-	if store == nil {
-		return nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.storePanic(ctx, p)
-		}
-	}()
-	if err := store.Clear(ctx, s.name); err != nil {
+	if err := do(store); err != nil {
 		return fmt.Errorf("core: experiment %s: %w", s.name, err)
 	}
 	return nil
