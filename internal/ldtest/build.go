@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
 
 // Version is that of the relay.
@@ -13,10 +15,6 @@ const Version = "v8.15.0"
 // sdk is the SDK that the relay is built with. Some module proxies lack v7.14.0,
 // which its go.mod asks for.
 const sdk = "v7.14.6"
-
-// CacheEnv names the directory that keeps the relay for later runs. Without it
-// that is "rolloutkit" in the user's cache directory.
-const CacheEnv = "ROLLOUTKIT_CACHE"
 
 // The relay is built in a module of its own, so that the project's go.mod knows
 // nothing of it. It imports an exporter for Stackdriver, which some module
@@ -70,7 +68,7 @@ func (*Exporter) ExportView(*view.Data)      {}
 // build returns the path of the relay. The first call of a machine builds it,
 // which takes about two minutes and needs the network.
 func build() (string, error) {
-	cache, err := cacheDir()
+	cache, err := realserver.CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -114,17 +112,6 @@ func build() (string, error) {
 	// It is moved into its place when it is complete, so what an interrupted
 	// build leaves is never taken for the relay.
 	return program, os.Rename(filepath.Join(dir, "relay"), program)
-}
-
-func cacheDir() (string, error) {
-	if dir := os.Getenv(CacheEnv); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, "rolloutkit"), nil
 }
 
 // tail returns the end of a program's output.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
 
 // What is installed, to the last byte: the lock file holds a hash of each
@@ -20,15 +22,11 @@ var (
 	packageLock []byte
 )
 
-// CacheEnv names the directory that keeps what was installed for later runs.
-// Without it that is "rolloutkit" in the user's cache directory.
-const CacheEnv = "ROLLOUTKIT_CACHE"
-
 // modules returns the directory node_modules with the server and the client
 // specification. The first call of a machine installs them, which takes about
 // half a minute.
 func modules() (string, error) {
-	dir, err := cacheDir()
+	dir, err := realserver.CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -79,17 +77,6 @@ func install(dir string) error {
 		return fmt.Errorf("npm ci: %w\n%s", err, tail(out))
 	}
 	return nil
-}
-
-func cacheDir() (string, error) {
-	if dir := os.Getenv(CacheEnv); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, "rolloutkit"), nil
 }
 
 // Specification returns the directory of the vendor's client specification: an

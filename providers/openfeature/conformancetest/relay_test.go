@@ -22,9 +22,6 @@ const relayVersion = "v1.52.1"
 
 const relayName = "go-feature-flag relay"
 
-// cacheEnv names the folder that keeps the relay for later runs.
-const cacheEnv = "ROLLOUTKIT_CACHE"
-
 // adminKey lets the tests tell the relay to read its flags at once. Evaluations
 // need no key.
 const adminKey = "tests"
@@ -116,13 +113,9 @@ const relayPackage = "github.com/thomaspoignant/go-feature-flag/cmd/relayproxy"
 // the tests to end well; Go keeps what it compiled, so that the next run comes
 // further.
 func buildRelay(t *testing.T) (string, error) {
-	cache := os.Getenv(cacheEnv)
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		cache = filepath.Join(user, "rolloutkit")
+	cache, err := realserver.CacheDir()
+	if err != nil {
+		return "", err
 	}
 	program := filepath.Join(cache, "goff-relay-"+relayVersion)
 	if _, err := os.Stat(program); err == nil {
