@@ -131,43 +131,47 @@ func TestAroundOfAValue(t *testing.T) {
 // never call it before it returned, or panic meanwhile.
 func TestNextOnAnotherGoroutine(t *testing.T) {
 	type next = func(context.Context) error
-	begun, release := make(chan struct{}), make(chan struct{})
-	for name, around := range map[string]core.Around{
-		"waits": func(ctx context.Context, _ core.Assignment, next next) {
+	// run is one run of the behaviour, which goes on until release is closed.
+	type run struct{ begun, release chan struct{} }
+	for name, around := range map[string]func(context.Context, *run, next){
+		"waits": func(ctx context.Context, r *run, next next) {
 			done := make(chan error)
 			go func() { done <- next(ctx) }()
-			<-begun
-			close(release)
+			<-r.begun
+			close(r.release)
 			require.Same(t, errFlag, <-done)
 		},
-		"does not wait": func(ctx context.Context, _ core.Assignment, next next) {
+		"does not wait": func(ctx context.Context, r *run, next next) {
 			go func() { _ = next(ctx) }()
-			<-begun
-			close(release)
+			<-r.begun
+			close(r.release)
 		},
-		"panics meanwhile": func(ctx context.Context, _ core.Assignment, next next) {
+		"panics meanwhile": func(ctx context.Context, r *run, next next) {
 			go func() { _ = next(ctx) }()
-			<-begun
-			defer close(release)
+			<-r.begun
+			defer close(r.release)
 			panic("boom")
 		},
-		"comes too late": func(ctx context.Context, _ core.Assignment, next next) {
+		"comes too late": func(ctx context.Context, r *run, next next) {
 			go func() {
-				<-release
+				<-r.release
 				_ = next(ctx)
 			}()
-			close(release)
+			close(r.release)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			begun, release = make(chan struct{}), make(chan struct{})
+			r := &run{begun: make(chan struct{}), release: make(chan struct{})}
 			ran := 0
 			l := newLab(t, func(_ *core.Config, d *definition) {
-				d.Around = []core.Around{core.Before(func(context.Context, core.Assignment) {}), around}
+				d.Around = []core.Around{
+					core.Before(func(context.Context, core.Assignment) {}),
+					func(ctx context.Context, _ core.Assignment, next next) { around(ctx, r, next) },
+				}
 				d.Variants[0].Run = func(context.Context, *user) (string, error) {
 					ran++
-					close(begun)
-					<-release
+					close(r.begun)
+					<-r.release
 					return "x", errFlag
 				}
 			})
