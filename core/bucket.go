@@ -24,15 +24,14 @@ func (p Point) Scale(n uint64) uint64 {
 // units by themselves should use it with a salt of their own; the empty salt is
 // fine. Many goroutines may call it.
 //
-// The points are the first four outputs of SplitMix64 seeded with the XXH64
-// hash of salt, experiment and key, each preceded by its length in bytes as a
-// uvarint (one byte up to 127). So for the salt "any", experiment "pill_color"
-// and key "k1", the seed is what this prints:
+// The points are the first four outputs of SplitMix64, seeded with the XXH64
+// hash of key, seeded with that of experiment, seeded with that of salt, seeded
+// with 0. So in Python, with the module xxhash, SplitMix64 starts from
 //
-//	printf '\003any\012pill_color\002k1' | xxhsum -H1
+//	from xxhash import xxh64_intdigest as h
+//	h(key, h(experiment, h(salt)))
 func Points(salt, experiment, key string) [4]Point {
-	var few [256]byte // on the stack, and enough for any ordinary name and key
-	seed := xxh64(appendText(appendText(appendText(few[:0], salt), experiment), key))
+	seed := xxh64(key, xxh64(experiment, xxh64(salt, 0)))
 	var points [4]Point
 	for i := range points {
 		points[i] = Point(splitMix64(seed, uint64(i)))

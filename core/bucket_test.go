@@ -33,9 +33,9 @@ func behaviours(n int) []string {
 }
 
 func TestPointsAreWhatTheCommentSays(t *testing.T) {
-	// printf '\003any\012pill_color\002k1' | xxhsum -H1
-	require.Equal(t, uint64(0x15d6afb5d04b6bf4), xxh64([]byte("\003any\012pill_color\002k1")))
-	require.Equal(t, [4]Point{0x27fae0281b721ba, 0xca61f45361bd4338, 0xc0b763f03b8cd984, 0xac491c83f052e881}, Points("any", "pill_color", "k1"))
+	seed := librarySum([]byte("k1"), librarySum([]byte("pill_color"), librarySum([]byte("any"), 0)))
+	require.Equal(t, Point(splitMix64(seed, 3)), Points("any", "pill_color", "k1")[3])
+	require.Equal(t, [4]Point{0x960c28e073d0646d, 0xce118584042393ae, 0x2b8a3521c74b30b5, 0xc92b079818268bc5}, Points("any", "pill_color", "k1"))
 }
 
 func TestPointsSeparateTheirParts(t *testing.T) {

@@ -52,7 +52,7 @@ func Example() {
 	// endregion
 
 	// Output:
-	// event: assignment pill_color=red (resolved)
-	// the pill is red
-	// event: clicked pill_color=red (stored)
+	// event: assignment pill_color=blue (resolved)
+	// the pill is blue
+	// event: clicked pill_color=blue (stored)
 }

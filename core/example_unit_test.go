@@ -63,7 +63,7 @@ func ExampleInline() {
 	}
 	// Output:
 	// Hi, ada <nil>
-	// Hi, bob <nil>
+	// Hello, bob <nil>
 	// Hello, dan <nil>
 }
 

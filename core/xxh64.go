@@ -1,9 +1,6 @@
 package core
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 // The primes of XXH64.
 const (
@@ -14,23 +11,22 @@ const (
 	prime5 uint64 = 0x27D4EB2F165667C5
 )
 
-// xxh64 returns the XXH64 hash of b with seed 0, as its specification defines
-// it (Yann Collet, "xxHash fast digest algorithm", XXH64 algorithm
+// xxh64 returns the XXH64 hash of s with the given seed, as its specification
+// defines it (Yann Collet, "xxHash fast digest algorithm", XXH64 algorithm
 // description). The standard library has no hash that is stable across
 // processes, uniform in all its bits, and cheap beside the key that is made
 // before it.
-func xxh64(b []byte) uint64 {
-	n := uint64(len(b))
-	h := prime5
+func xxh64(s string, seed uint64) uint64 {
+	n := uint64(len(s))
+	h := seed + prime5
 	if n >= 32 {
-		v1, v2, v3, v4 := prime1, prime2, uint64(0), uint64(0)
-		v1 += prime2 // wraps, which constants may not
-		v4 -= prime1
-		for ; len(b) >= 32; b = b[32:] {
-			v1 = xxhRound(v1, binary.LittleEndian.Uint64(b))
-			v2 = xxhRound(v2, binary.LittleEndian.Uint64(b[8:]))
-			v3 = xxhRound(v3, binary.LittleEndian.Uint64(b[16:]))
-			v4 = xxhRound(v4, binary.LittleEndian.Uint64(b[24:]))
+		v1, v2, v3, v4 := seed+prime1, seed+prime2, seed, seed-prime1
+		v1 += prime2
+		for ; len(s) >= 32; s = s[32:] {
+			v1 = xxhRound(v1, lane(s))
+			v2 = xxhRound(v2, lane(s[8:]))
+			v3 = xxhRound(v3, lane(s[16:]))
+			v4 = xxhRound(v4, lane(s[24:]))
 		}
 		h = bits.RotateLeft64(v1, 1) + bits.RotateLeft64(v2, 7) + bits.RotateLeft64(v3, 12) + bits.RotateLeft64(v4, 18)
 		h = (h^xxhRound(0, v1))*prime1 + prime4
@@ -39,15 +35,15 @@ func xxh64(b []byte) uint64 {
 		h = (h^xxhRound(0, v4))*prime1 + prime4
 	}
 	h += n
-	for ; len(b) >= 8; b = b[8:] {
-		h = bits.RotateLeft64(h^xxhRound(0, binary.LittleEndian.Uint64(b)), 27)*prime1 + prime4
+	for ; len(s) >= 8; s = s[8:] {
+		h = bits.RotateLeft64(h^xxhRound(0, lane(s)), 27)*prime1 + prime4
 	}
-	if len(b) >= 4 {
-		h = bits.RotateLeft64(h^uint64(binary.LittleEndian.Uint32(b))*prime1, 23)*prime2 + prime3
-		b = b[4:]
+	if len(s) >= 4 {
+		h = bits.RotateLeft64(h^uint64(half(s))*prime1, 23)*prime2 + prime3
+		s = s[4:]
 	}
-	for _, c := range b {
-		h = bits.RotateLeft64(h^uint64(c)*prime5, 11) * prime1
+	for i := range len(s) {
+		h = bits.RotateLeft64(h^uint64(s[i])*prime5, 11) * prime1
 	}
 	h = (h ^ h>>33) * prime2
 	h = (h ^ h>>29) * prime3
@@ -56,6 +52,19 @@ func xxh64(b []byte) uint64 {
 
 func xxhRound(acc, lane uint64) uint64 {
 	return bits.RotateLeft64(acc+lane*prime2, 31) * prime1
+}
+
+// lane returns the first eight bytes of s as a little-endian number, in one load.
+func lane(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// half returns the first four.
+func half(s string) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 // splitMix64 returns the i-th output, from 0, of the generator SplitMix64 with

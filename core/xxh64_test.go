@@ -8,20 +8,30 @@ import (
 )
 
 func TestXXH64AgreesWithTheLibrary(t *testing.T) {
-	require.Equal(t, uint64(0xef46db3751d8e999), xxh64(nil))
-	require.Equal(t, uint64(0x44bc2cf5ad770999), xxh64([]byte("abc")))
+	require.Equal(t, uint64(0xef46db3751d8e999), xxh64("", 0))
+	require.Equal(t, uint64(0x44bc2cf5ad770999), xxh64("abc", 0))
 	text := make([]byte, 300)
 	for i := range text {
 		text[i] = byte(i * 131)
 	}
 	for n := range text {
-		require.Equal(t, xxhash.Sum64(text[:n]), xxh64(text[:n]), n)
+		for _, seed := range []uint64{0, 1, 1 << 63, ^uint64(0)} {
+			require.Equal(t, librarySum(text[:n], seed), xxh64(string(text[:n]), seed), n)
+		}
 	}
 }
 
 func FuzzXXH64(f *testing.F) {
-	f.Add([]byte("weights"))
-	f.Fuzz(func(t *testing.T, b []byte) { require.Equal(t, xxhash.Sum64(b), xxh64(b)) })
+	f.Add([]byte("weights"), uint64(0))
+	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
+		require.Equal(t, librarySum(b, seed), xxh64(string(b), seed))
+	})
+}
+
+func librarySum(b []byte, seed uint64) uint64 {
+	d := xxhash.NewWithSeed(seed)
+	_, _ = d.Write(b)
+	return d.Sum64()
 }
 
 func TestSplitMix64IsThePublishedGenerator(t *testing.T) {

@@ -15,10 +15,10 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// ada sees a grey pill
-	// grace sees a blue pill
-	// barbara sees a blue pill
-	// margaret sees a red pill
+	// ada sees a red pill
+	// grace sees a grey pill
+	// barbara sees a grey pill
+	// margaret sees a blue pill
 }
 
 func TestFaultyFiles(t *testing.T) {

@@ -62,5 +62,5 @@ func ExampleOptions() {
 	// Output:
 	// ada short
 	// bob control
-	// cy control
+	// cy long
 }

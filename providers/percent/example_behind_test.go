@@ -25,6 +25,6 @@ func ExampleBehind() {
 	groups = split(percent.Behind(staff, percent.Weights{"control": 50, "candidate": 50}, percent.UnselectedOutside))
 	fmt.Println(groups)
 	// Output:
-	// map[candidate:480 control:9520]
-	// map[candidate:480 control:520 outside:9000]
+	// map[candidate:495 control:9505]
+	// map[candidate:495 control:505 outside:9000]
 }

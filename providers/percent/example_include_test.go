@@ -18,9 +18,9 @@ func ExampleInclude() {
 			share, groups["control"], groups["candidate"], groups["outside"])
 	}
 	// Output:
-	//   5 %: control 250, candidate 239, outside 9511
-	//  20 %: control 1042, candidate 1022, outside 7936
-	// 100 %: control 5092, candidate 4908, outside 0
+	//   5 %: control 279, candidate 245, outside 9476
+	//  20 %: control 1008, candidate 952, outside 8040
+	// 100 %: control 5060, candidate 4940, outside 0
 }
 
 // split counts what 10,000 units get.

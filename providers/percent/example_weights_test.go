@@ -29,7 +29,7 @@ func ExampleNew() {
 		colors[color]++
 	}
 	fmt.Println(colors)
-	// Output: map[blue:4523 grey:2459 red:3018]
+	// Output: map[blue:4421 grey:2558 red:3021]
 }
 
 // Weights that don't fit are refused where the program starts.
