@@ -62,7 +62,10 @@ func parseForce(value string) (experiment, variant, token string, ok bool) {
 
 // ForceToken returns a value for the query parameter that forces the variant on
 // whoever presents it, for as long as ttl: for a link that is given to testers.
-// It is an error if the client has no such experiment or variant.
+// It can't be taken back, unless the site drops the secret. It is an error if
+// the client has no such experiment or variant, or if ttl is less than a second.
+// Programs without a site have the function [ForceToken], people the command
+// core/web/forcetoken.
 func (s *Site) ForceToken(experiment, variant string, ttl time.Duration) (string, error) {
 	info, ok := s.info(experiment)
 	switch {
@@ -71,7 +74,10 @@ func (s *Site) ForceToken(experiment, variant string, ttl time.Duration) (string
 	case !slices.Contains(info.Variants, variant):
 		return "", fmt.Errorf("web: experiment %s has no variant %q; the variants are %q", experiment, variant, info.Variants)
 	}
-	return s.forceToken(experiment, variant, ttl), nil
+	if err := checkForce(experiment, variant, ttl); err != nil {
+		return "", err
+	}
+	return s.signer.force(experiment, variant, s.now().Add(ttl)), nil
 }
 
 // info returns what the client knows of an experiment.
@@ -82,11 +88,6 @@ func (s *Site) info(experiment string) (core.Info, bool) {
 		return core.Info{}, false
 	}
 	return infos[i], true
-}
-
-func (s *Site) forceToken(experiment, variant string, ttl time.Duration) string {
-	expires := strconv.FormatInt(s.now().Add(ttl).Unix(), 36)
-	return experiment + ":" + variant + ":" + expires + "." + s.signer.sign(signsForce, experiment, variant, expires)
 }
 
 func (s *Site) validForce(experiment, variant, token string) bool {
@@ -129,7 +130,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	for experiment, variant := range p.forced {
-		r.Header.Add(ForceHeader, p.site.forceToken(experiment, variant, passTTL))
+		r.Header.Add(ForceHeader, p.site.signer.force(experiment, variant, p.site.now().Add(passTTL)))
 	}
 	return base.RoundTrip(r)
 }

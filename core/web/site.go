@@ -108,11 +108,8 @@ type Cookies struct {
 	MaxAge time.Duration
 }
 
-// Defaults.
-const (
-	defaultForceParam = "glex_force"
-	defaultMaxAge     = 180 * 24 * time.Hour
-)
+// defaultMaxAge is that of cookies.
+const defaultMaxAge = 180 * 24 * time.Hour
 
 // A Site connects the experiments of one client with HTTP. It is safe for many
 // goroutines. Make it with [New].
@@ -174,7 +171,7 @@ func New(client *core.Client, cfg Config) (*Site, error) {
 		c.MaxAge = defaultMaxAge
 	}
 	if cfg.ForceParam == "" {
-		cfg.ForceParam = defaultForceParam
+		cfg.ForceParam = DefaultForceParam
 	}
 	cfg.BaseURL = strings.TrimSuffix(cfg.BaseURL, "/")
 	cfg.Secret, cfg.PreviousSecrets = nil, nil // the signer has its own copies
