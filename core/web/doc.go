@@ -32,7 +32,8 @@
 // ?glex_force=experiment:variant shows a variant to those whom
 // [Config.MayForce] permits, or who have a token of [Site.ForceToken], on
 // clients that have core.Config.AllowForced. It is kept, and ends with
-// [core.Experiment.Forget].
+// [core.Experiment.Forget]. Where there is no site, [ForceToken] makes tokens of
+// its secret, and so does the command core/web/forcetoken.
 //
 // # Links
 //

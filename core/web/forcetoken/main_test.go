@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/web"
+)
+
+const (
+	keySecret   = "the KeySecret of a shop, 32 bytes"
+	webSecret   = "the secret of its site, of 32 bytes"
+	otherSecret = "the secret of quite another shop"
+)
+
+// ran is what the command leaves.
+type ran struct {
+	code        int
+	out, errors string
+}
+
+// command runs the command with the arguments in an environment.
+func command(env map[string]string, args ...string) ran {
+	var out, errors strings.Builder
+	code := run(args, func(name string) string { return env[name] }, &out, &errors)
+	return ran{code, out.String(), errors.String()}
+}
+
+// made returns what the command prints for the shop's experiment, less the end
+// of the line.
+func made(t *testing.T, env map[string]string, args ...string) string {
+	t.Helper()
+	r := command(env, append([]string{"-experiment", "shop_pill_color", "-variant", "dark blue"}, args...)...)
+	require.Zero(t, r.code, r.errors)
+	require.Empty(t, r.errors)
+	line, ended := strings.CutSuffix(r.out, "\n")
+	require.True(t, ended && !strings.Contains(line, "\n"), "%q", r.out)
+	return line
+}
+
+// shop returns a site that shows one experiment, which gives everybody red.
+func shop(t *testing.T, cfg web.Config) http.Handler {
+	t.Helper()
+	client, err := core.New(core.Config{KeySecret: []byte(keySecret), NamePrefix: "shop", AllowForced: true,
+		Tracker: core.TrackerFunc(func(context.Context, core.Event) error { return nil })})
+	require.NoError(t, err)
+	pillColor := core.MustDefine(client, core.Definition[string, string]{
+		Name: "pill_color", Unit: func(id string) core.Unit { return core.Actor(id) },
+		Variants: []core.Variant[string, string]{{Name: "red"}, {Name: "dark blue"}},
+		Rollout: core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
+			return core.Decision{State: core.Conditional, Variant: "red"}, nil
+		}),
+	})
+	return web.MustNew(client, cfg).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := pillColor.Publish(r.Context(), "ada")
+		_, _ = io.WriteString(w, a.Variant+" "+a.Source.String()+" "+r.FormValue("q"))
+	}))
+}
+
+func TestSiteAccepts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) string {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		return file
+	}
+	own := web.Config{Secret: []byte(webSecret), ForceParam: "try"}
+	for name, c := range map[string]struct {
+		cfg  web.Config
+		env  map[string]string
+		file string
+		args []string
+		want string
+	}{
+		"environment":        {env: map[string]string{keySecretEnv: keySecret}, want: "dark blue forced a b"},
+		"file":               {file: keySecret, want: "dark blue forced a b"},
+		"file with its end":  {file: keySecret + "\n", want: "dark blue forced a b"},
+		"file first":         {file: keySecret, env: map[string]string{keySecretEnv: otherSecret}, want: "dark blue forced a b"},
+		"site's own":         {cfg: own, env: map[string]string{webSecretEnv: webSecret}, args: []string{"-web-secret", "-param", "try"}, want: "dark blue forced a b"},
+		"site's own, file":   {cfg: own, file: webSecret + "\n", args: []string{"-web-secret", "-param=try"}, want: "dark blue forced a b"},
+		"another secret":     {env: map[string]string{keySecretEnv: otherSecret}, want: "red resolved a b"},
+		"the other kind":     {file: keySecret, args: []string{"-web-secret"}, want: "red resolved a b"},
+		"one line too much":  {file: keySecret + "\n\n", want: "red resolved a b"},
+		"another line's end": {file: keySecret + "\r\n", want: "red resolved a b"},
+		"not trimmed":        {env: map[string]string{keySecretEnv: keySecret + "\n"}, want: "red resolved a b"},
+		"another parameter":  {env: map[string]string{keySecretEnv: keySecret}, args: []string{"-param", "try"}, want: "red resolved a b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewTLSServer(shop(t, c.cfg))
+			defer server.Close()
+			args := append(c.args, "-url", server.URL+"/page?q=a+b")
+			if c.file != "" {
+				args = append(args, "-secret-file", write(c.file))
+			}
+			resp, err := server.Client().Get(made(t, c.env, args...))
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.want, string(body))
+		})
+	}
+}
+
+// The clock of the bubble is the site's and the command's.
+func TestTokenExpires(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		ttl  time.Duration
+	}{{nil, 24 * time.Hour}, {[]string{"-for", "90m"}, 90 * time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			site := shop(t, web.Config{})
+			token := made(t, map[string]string{keySecretEnv: keySecret}, c.args...)
+			shown := func() string {
+				w := httptest.NewRecorder()
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header.Set(web.ForceHeader, token)
+				site.ServeHTTP(w, r)
+				return w.Body.String()
+			}
+			require.Equal(t, "dark blue forced ", shown())
+			time.Sleep(c.ttl - time.Second)
+			require.Equal(t, "dark blue forced ", shown())
+			time.Sleep(time.Second)
+			require.Equal(t, "red resolved ", shown())
+		})
+	}
+}
+
+func TestURLStaysAsItIs(t *testing.T) {
+	env := map[string]string{keySecretEnv: keySecret}
+	for page, parts := range map[string][2]string{
+		"https://shop.example":                        {"https://shop.example?glex_force=", ""},
+		"https://shop.example/?":                      {"https://shop.example/?glex_force=", ""},
+		"http://localhost:8080/a%2Fb?z=%7e&a&b=1;2#x": {"http://localhost:8080/a%2Fb?z=%7e&a&b=1;2&glex_force=", "#x"},
+		"https://shop.example/?glex_force=b:c":        {"https://shop.example/?glex_force=b:c&glex_force=", ""},
+	} {
+		link := made(t, env, "-url", page)
+		value, before := strings.CutPrefix(link, parts[0])
+		value, after := strings.CutSuffix(value, parts[1])
+		require.True(t, before && after, link)
+		token, err := url.QueryUnescape(value)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(token, "shop_pill_color:dark blue:"), token)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	env := map[string]string{keySecretEnv: keySecret, webSecretEnv: "short"}
+	for args, want := range map[string]string{
+		"":                 "-experiment is missing: the full name of one, such as shop_pill_color",
+		"-experiment a":    "-variant is missing: the name of one, such as blue",
+		"-experiment Shop": "-variant is missing: the name of one, such as blue",
+		"-experiment Shop -variant b": `the full name "Shop" of an experiment is not allowed: ` +
+			"1 to 100 of a-z, 0-9 and _ . / -, beginning with a letter",
+		"-experiment a -variant b:c": `the variant name "b:c" is not allowed: ` +
+			"1 to 100 of A-Z, a-z, 0-9, space and _ . -, beginning with a letter or digit",
+		"-experiment a -variant b -for 24":               `invalid value "24" for flag -for: it takes a time such as 90m, 24h or 168h`,
+		"-experiment a -variant b -for 0s":               "a token can't last 0s; it needs at least 1s",
+		"-experiment a -variant b -for -24h":             "a token can't last -24h0m0s; it needs at least 1s",
+		"-experiment a -variant b c":                     "there is an argument that belongs to no flag; a name with a space needs quotes",
+		"-experiment a -variant b -secret=x":             "flag provided but not defined: -secret",
+		"-experiment a -variant b -param= -url /":        "-param is empty: it takes a name such as glex_force",
+		"-experiment a -variant b -url /page":            `-url "/page" is not allowed: one such as https://shop.example/page`,
+		"-experiment a -variant b -url shop.example":     `-url "shop.example" is not allowed: one such as https://shop.example/page`,
+		"-experiment a -variant b -url ftp://a.example/": `-url "ftp://a.example/" is not allowed: one such as https://shop.example/page`,
+		"-experiment a -variant b -web-secret":           "Secret has 5 bytes; it needs at least 32",
+	} {
+		require.Equal(t, ran{2, "", "forcetoken: " + want + "\n"}, command(env, strings.Fields(args)...), args)
+	}
+	named := []string{"-experiment", "a", "-variant", "b"}
+	require.Equal(t, ran{2, "", "forcetoken: there is no secret: set $ROLLOUTKIT_KEY_SECRET, or name a file with -secret-file\n"},
+		command(nil, named...))
+	require.Equal(t, ran{2, "", "forcetoken: there is no secret: set $ROLLOUTKIT_WEB_SECRET, or name a file with -secret-file\n"},
+		command(nil, append(named, "-web-secret")...))
+	missing := command(env, append(named, "-secret-file", filepath.Join(t.TempDir(), "missing"))...)
+	require.Equal(t, 2, missing.code)
+	require.Empty(t, missing.out)
+	require.Regexp(t, `^forcetoken: -secret-file can't be read: open .*missing: .+\n$`, missing.errors)
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
+	require.Equal(t, ran{2, "", "forcetoken: KeySecret has 0 bytes; it needs at least 32\n"},
+		command(env, append(named, "-secret-file", empty)...))
+	require.Equal(t, ran{2, "", "forcetoken: Secret has 0 bytes; it needs at least 32\n"},
+		command(env, append(named, "-web-secret", "-secret-file", empty)...))
+}
+
+func TestHelp(t *testing.T) {
+	r := command(nil, "-h")
+	require.Zero(t, r.code)
+	require.Empty(t, r.errors)
+	for _, text := range []string{"-experiment", "-secret-file", keySecretEnv, webSecretEnv, `(default "glex_force")`} {
+		require.Contains(t, r.out, text)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestOutputFails(t *testing.T) {
+	var complaint strings.Builder
+	getenv := func(string) string { return keySecret }
+	require.Equal(t, 1, run([]string{"-experiment", "a", "-variant", "b"}, getenv, full{}, &complaint))
+	require.Equal(t, "forcetoken: no space left\n", complaint.String())
+}
