@@ -29,8 +29,9 @@ format: ## fail if gofmt would change a file
 	[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 
 .PHONY: vet
-vet: ## go vet in every module
+vet: ## go vet in every module, and whether all of it builds on Windows too
 	@$(call each,go vet ./...)
+	@GOOS=windows go vet ./...
 
 .PHONY: staticcheck
 staticcheck: ## staticcheck in every module

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,26 +17,6 @@ import (
 	"github.com/rolloutkit/rolloutkit/core/redisstore"
 	"github.com/rolloutkit/rolloutkit/internal/redistest"
 )
-
-// callers runs fn total times from n goroutines and returns how long it took.
-func callers(n, total int, fn func(i int)) time.Duration {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range n {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1))
-				if i > total {
-					return
-				}
-				fn(i)
-			}
-		})
-	}
-	wg.Wait()
-	return time.Since(began)
-}
 
 // BenchmarkRatios compares the throughput of a hit, a first assignment and a
 // page of ten experiments with that of a bare HGET, on one server and in turns,

@@ -349,3 +349,23 @@ func TestFlapping(t *testing.T) {
 	require.Zero(t, l.broken.Load())
 	require.Zero(t, l.changed.Load())
 }
+
+// callers runs fn total times from n goroutines and returns how long it took.
+func callers(n, total int, fn func(i int)) time.Duration {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range n {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1))
+				if i > total {
+					return
+				}
+				fn(i)
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(began)
+}

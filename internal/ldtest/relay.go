@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -134,7 +133,7 @@ func (r *Relay) Serve(data []byte) {
 
 // Kill ends the relay without a warning.
 func (r *Relay) Kill() {
-	_ = r.process.Signal(syscall.SIGKILL)
+	_ = r.process.Kill()
 	<-r.process.Exited()
 }
 

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -46,8 +46,11 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 // Pid returns the process id, for tests that pause or kill the server.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Signal sends sig: SIGSTOP, SIGCONT, SIGKILL.
-func (p *Process) Signal(sig syscall.Signal) error { return p.cmd.Process.Signal(sig) }
+// Signal sends sig.
+func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// Kill ends the process at once, paused or not. It is an error if it has ended.
+func (p *Process) Kill() error { return p.cmd.Process.Kill() }
 
 // Exited returns a channel that is closed when the process has ended, by
 // itself or by Stop.
@@ -57,12 +60,11 @@ func (p *Process) Exited() <-chan struct{} { return p.done }
 // five seconds later, and returns when it is gone. Stopping twice is harmless.
 func (p *Process) Stop() {
 	p.stop.Do(func() {
-		_ = p.Signal(syscall.SIGTERM)
-		_ = p.Signal(syscall.SIGCONT)
+		p.askToEnd()
 		select {
 		case <-p.done:
 		case <-time.After(5 * time.Second):
-			_ = p.Signal(syscall.SIGKILL)
+			_ = p.Kill()
 		}
 	})
 	<-p.done

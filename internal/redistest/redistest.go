@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -164,22 +163,22 @@ func (s *Server) Kill() {
 	s.mu.Lock()
 	process := s.process
 	s.mu.Unlock()
-	_ = process.Signal(syscall.SIGKILL) // also ends a stopped process; fails if it has ended
+	_ = process.Kill() // also ends a stopped process; fails if it has ended
 	<-process.Exited()
 }
 
 // Stop freezes the server: its connections stay open and nothing answers.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Stop() { s.do("pause", (*realserver.Process).Pause) }
 
 // Cont lets a stopped server go on.
-func (s *Server) Cont() { s.signal(syscall.SIGCONT) }
+func (s *Server) Cont() { s.do("resume", (*realserver.Process).Resume) }
 
-func (s *Server) signal(sig syscall.Signal) {
+func (s *Server) do(what string, to func(*realserver.Process) error) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.process.Signal(sig); err != nil {
-		s.t.Fatalf("%v: %v", sig, err)
+	if err := to(s.process); err != nil {
+		s.t.Fatalf("%s: %v", what, err)
 	}
 }
 

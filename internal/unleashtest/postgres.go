@@ -90,7 +90,7 @@ func (d *database) url() string {
 
 func (d *database) stop() {
 	if d.process != nil {
-		_ = d.process.Signal(syscall.SIGINT) // "fast": does not wait for connections
+		_ = d.process.Signal(os.Interrupt) // "fast": does not wait for connections
 		d.process.Stop()
 	}
 	_ = os.RemoveAll(d.dir)
@@ -129,8 +129,7 @@ func unprivileged(dir string) (func() *syscall.SysProcAttr, error) {
 		if err != nil {
 			return nil, err
 		}
-		as := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		return func() *syscall.SysProcAttr { return &syscall.SysProcAttr{Credential: as} }, os.Chown(dir, uid, gid)
+		return func() *syscall.SysProcAttr { return runAs(uid, gid) }, os.Chown(dir, uid, gid)
 	}
 	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
 }

@@ -23,7 +23,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -162,7 +161,7 @@ func (s *Server) address() string { return s.URL[:len(s.URL)-len("/api/")] }
 
 // Kill ends the server at once, as a crash would. The database stays.
 func (s *Server) Kill() {
-	_ = s.process.Signal(syscall.SIGKILL)
+	_ = s.process.Kill()
 	<-s.process.Exited()
 }
 
