@@ -108,7 +108,7 @@ func (s *Store) leave(c *call, err error) {
 // with err, or each with its own if err is nil. What a caller did not wait for
 // counts only if it waited for half a budget.
 func (s *Store) settle(c *call, err error) {
-	if !c.counted.CompareAndSwap(false, true) || c.panicked != nil {
+	if !c.counted.CompareAndSwap(false, true) || err == nil && c.panicked != nil {
 		return
 	}
 	patient := time.Since(c.began) >= s.opts.Budget/2

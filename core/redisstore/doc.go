@@ -14,7 +14,9 @@
 // is found in one round trip; a new one takes two, a search and a claim; one
 // that is copied from an older key two as well; and a page of many experiments
 // one for each node ([Store.LoadBatch]). Every command and every script works on
-// one key.
+// one key. On a single node no more than [Options.MaxTrips] round trips are under
+// way at a time; operations beyond that share them, so that a busy process gets
+// more out of Redis than one command per trip would.
 //
 // An operation takes no longer than [Options.Budget], 50 ms unless set, whatever
 // options the client was built with. After three failures in a row a circuit

@@ -26,6 +26,9 @@ const (
 	// DefaultMaxInFlight bounds the commands under way at one time.
 	DefaultMaxInFlight = 512
 
+	// DefaultMaxTrips bounds the round trips under way at one time.
+	DefaultMaxTrips = 8
+
 	defaultPrefix = "rk:"
 	maxBucketBits = 24
 	minBudget     = time.Millisecond
@@ -88,6 +91,13 @@ type Options struct {
 	// given up that the client still waits for. 0 means DefaultMaxInFlight.
 	MaxInFlight int
 
+	// MaxTrips bounds the round trips under way at one time on a client of one
+	// node. Operations beyond it wait, within their budget, until one of those
+	// ends, and then share a trip as one pipeline, which the hooks of the client
+	// see without what any caller's ctx carries. 0 means DefaultMaxTrips, below
+	// 0 that each operation takes a trip of its own.
+	MaxTrips int
+
 	// Logger gets the warnings of the start-up check, and when Redis stops and
 	// starts answering. nil means slog.Default().
 	Logger *slog.Logger
@@ -114,6 +124,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if d.MaxInFlight <= 0 {
 		d.MaxInFlight = DefaultMaxInFlight
+	}
+	if d.MaxTrips == 0 {
+		d.MaxTrips = DefaultMaxTrips
 	}
 	if d.Logger == nil {
 		d.Logger = slog.Default()

@@ -119,8 +119,10 @@ func (c *call) leave(why *error) {
 // number of workers is the bound on what such a client holds on to.
 type runner struct {
 	client  redis.UniversalClient
-	bridge  *bridge    // nil for a client of several nodes
-	direct  bool       // calls end by themselves
+	bridge  *bridge // nil for a client of several nodes
+	direct  bool    // calls end by themselves
+	crowd   crowd   // of direct calls
+	budget  time.Duration
 	jobs    chan *call // unbuffered: a send succeeds if a worker is idle
 	closed  chan struct{}
 	workers atomic.Int64
@@ -132,8 +134,9 @@ type runner struct {
 	abandoned atomic.Int64
 }
 
-func newRunner(client redis.UniversalClient, limit int) *runner {
-	return &runner{client: client, jobs: make(chan *call), closed: make(chan struct{}), max: int64(limit)}
+func newRunner(client redis.UniversalClient, o *Options) *runner {
+	return &runner{client: client, jobs: make(chan *call), closed: make(chan struct{}),
+		max: int64(o.MaxInFlight), crowd: crowd{max: o.MaxTrips}, budget: o.Budget}
 }
 
 // Signals and timers are reused: a call that was not given up leaves both as
@@ -163,7 +166,7 @@ var alarms = sync.Pool{New: func() any {
 // runHere runs c in the caller's goroutine, for a client that looks at
 // deadlines: it ends by itself, and handing it to a worker would cost more than
 // the rest of a call.
-func (r *runner) runHere(c *call) error {
+func (r *runner) runHere(c *call) {
 	end, _ := c.Deadline()
 	a := alarms.Get().(*alarm)
 	a.call.Store(c)
@@ -174,7 +177,6 @@ func (r *runner) runHere(c *call) error {
 		alarms.Put(a)
 	}
 	c.leave(&errAnswered)
-	return nil
 }
 
 var errAnswered = errors.New("redisstore: answered")
@@ -185,8 +187,8 @@ func (r *runner) run(c *call) error {
 	if err := c.parent.Err(); err != nil {
 		return context.Cause(c.parent)
 	}
-	if r.direct {
-		return r.runHere(c)
+	if r.direct && r.runAlone(c) {
+		return nil
 	}
 	c.done = signals.Get().(chan struct{})
 	timer := timers.Get().(*time.Timer)
@@ -195,7 +197,9 @@ func (r *runner) run(c *call) error {
 		timer.Stop()
 		timers.Put(timer)
 	}()
-	if err := r.begin(c, timer); err != nil {
+	if r.direct {
+		r.wait(c)
+	} else if err := r.begin(c, timer); err != nil {
 		c.leave(&err)
 		signals.Put(c.done)
 		return err
@@ -313,6 +317,11 @@ func (r *runner) work(c *call) {
 // finish runs c and says so.
 func (r *runner) finish(c *call) {
 	r.exec(c)
+	r.finished(c)
+}
+
+// finished gives c back to its caller, or settles it if that has left.
+func (r *runner) finished(c *call) {
 	if c.state.CompareAndSwap(callRuns, callDone) {
 		c.done <- struct{}{}
 		return

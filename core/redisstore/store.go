@@ -58,7 +58,7 @@ func New(client redis.UniversalClient, o *Options) *Store {
 	s.hints = newHints()
 	s.cache = newCache(s.opts.CacheSize)
 	parts := 1
-	s.run = newRunner(client, s.opts.MaxInFlight)
+	s.run = newRunner(client, &s.opts)
 	switch c := client.(type) {
 	case *redis.Client:
 		if c == nil {

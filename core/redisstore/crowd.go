@@ -1,0 +1,112 @@
+package redisstore
+
+import "sync"
+
+// A crowd bounds the round trips under way on one node. Calls beyond the bound
+// wait until any trip ends and then travel together, in one pipeline. What a
+// trip costs apart from its commands, mostly system calls on both sides, is
+// then shared by those who came at the same time. A lone caller never waits.
+type crowd struct {
+	max     int // below 0 for no bound
+	mu      sync.Mutex
+	trips   int
+	waiting []*call
+}
+
+// enter takes the place of one trip, if there is one.
+func (w *crowd) enter() bool {
+	if w.max < 0 {
+		return true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trips >= w.max {
+		return false
+	}
+	w.trips++
+	return true
+}
+
+// wait adds c to those who wait for the end of a trip. It takes a place and
+// returns false if one is free after all.
+func (w *crowd) wait(c *call) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trips < w.max {
+		w.trips++
+		return false
+	}
+	w.waiting = append(w.waiting, c)
+	return true
+}
+
+// next hands the place of a trip that ended to those who wait, all of them. If
+// there are none it gives the place back and returns nil.
+func (w *crowd) next() []*call {
+	if w.max < 0 {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := w.waiting
+	w.waiting = nil
+	if calls == nil {
+		w.trips--
+	}
+	return calls
+}
+
+// runAlone runs c in the caller's goroutine if a trip of its own is free.
+func (r *runner) runAlone(c *call) bool {
+	if !r.crowd.enter() {
+		return false
+	}
+	r.runHere(c)
+	if calls := r.crowd.next(); calls != nil {
+		go r.carry(calls)
+	}
+	return true
+}
+
+// wait puts c among those who wait for a trip.
+func (r *runner) wait(c *call) {
+	if !r.crowd.wait(c) {
+		go r.carry([]*call{c})
+	}
+}
+
+// carry makes trips with those who wait until there are none.
+func (r *runner) carry(calls []*call) {
+	for ; calls != nil; calls = r.crowd.next() {
+		r.together(calls)
+	}
+}
+
+// together runs calls in one pipeline, those excepted that were given up
+// meanwhile. Each of them may be given up before the pipeline ends.
+func (r *runner) together(calls []*call) {
+	var requests []request
+	sent := calls[:0]
+	for _, c := range calls {
+		if c.state.Load() == callGivenUp {
+			r.abandoned.Add(-1)
+			continue
+		}
+		sent = append(sent, c)
+		requests = append(requests, c.requests...)
+	}
+	if len(sent) == 0 {
+		return
+	}
+	trip := newCall(background, r.budget, false, request{})
+	trip.requests = requests
+	r.runHere(trip)
+	for _, c := range sent {
+		for i := range c.requests {
+			c.requests[i].cmd = requests[i].cmd // a script may have been sent whole
+		}
+		requests = requests[len(c.requests):]
+		c.panicked = trip.panicked
+		r.finished(c)
+	}
+}

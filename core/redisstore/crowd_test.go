@@ -1,0 +1,239 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/redistest"
+)
+
+// A gate is a hook that holds up every trip until it is opened, and counts.
+type gate struct {
+	mu       sync.Mutex
+	open     chan struct{}
+	held     int
+	singles  int
+	together []int // commands of each pipeline
+}
+
+func (g *gate) pass(n int) {
+	g.mu.Lock()
+	open := g.open
+	if n == 1 {
+		g.singles++
+	} else {
+		g.together = append(g.together, n)
+	}
+	g.held++
+	g.mu.Unlock()
+	<-open
+	g.mu.Lock()
+	g.held--
+	g.mu.Unlock()
+}
+
+// close holds up trips from now on, and forgets what was counted.
+func (g *gate) close() (open func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open, g.singles, g.together = make(chan struct{}), 0, nil
+	return sync.OnceFunc(func() { close(g.open) })
+}
+
+func (g *gate) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		g.pass(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		g.pass(len(cmds))
+		return next(ctx, cmds)
+	}
+}
+
+// A jam is a store all of whose trips are held up.
+type jam struct {
+	t      *testing.T
+	store  *Store
+	client *redis.Client
+	gate   *gate
+	open   func()
+	begun  sync.WaitGroup
+}
+
+const jamTrips = 2
+
+func newJam(t *testing.T) *jam {
+	j := &jam{t: t, client: redistest.Start(t).Client(), gate: &gate{}}
+	j.gate.close()()
+	j.client.AddHook(j.gate)
+	j.store = New(j.client, &Options{MaxTrips: jamTrips, Budget: time.Minute, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	t.Cleanup(func() { _ = j.store.Close() })
+	_, err := j.store.Check(t.Context())
+	require.NoError(t, err)
+	j.store.tasks.Wait() // the check at start
+	return j
+}
+
+// stop holds up as many trips as there may be.
+func (j *jam) stop() {
+	j.open = j.gate.close()
+	j.t.Cleanup(j.open)
+	for i := range jamTrips {
+		j.do(func() error { return j.load(fmt.Sprint("first", i)) })
+	}
+	redistest.Wait(j.t, "trips that are held up", func() bool {
+		j.gate.mu.Lock()
+		defer j.gate.mu.Unlock()
+		return j.gate.held == jamTrips
+	})
+}
+
+func (j *jam) load(key string) error {
+	_, _, _, err := j.store.Load(j.t.Context(), "e", key, nil)
+	return err
+}
+
+// do calls fn on a goroutine of its own and expects no error.
+func (j *jam) do(fn func() error) {
+	j.begun.Go(func() {
+		if err := fn(); err != nil {
+			j.t.Error(err)
+		}
+	})
+}
+
+// waits returns when n calls wait for a trip.
+func (j *jam) waits(n int) {
+	redistest.Wait(j.t, fmt.Sprint(n, " calls that wait"), func() bool {
+		w := &j.store.run.crowd
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.waiting) == n
+	})
+}
+
+func TestACrowdTravelsTogether(t *testing.T) {
+	j := newJam(t)
+	red := core.Entry{Variant: "red", Origin: core.SourceManual, Final: true}
+	require.NoError(t, j.store.Save(t.Context(), "e", "known", red))
+	bad := j.store.place("bad", "k")
+	require.NoError(t, j.client.Set(t.Context(), bad.key, "no hash", 0).Err())
+	require.NoError(t, j.client.ScriptFlush(t.Context()).Err())
+	j.stop()
+	for i := range 20 {
+		j.do(func() error { // each its own answer
+			e, err := j.store.Claim(t.Context(), "e", fmt.Sprint("k", i), core.Entry{}, core.Entry{
+				Variant: fmt.Sprint("v", i), Origin: core.SourceManual, Final: true})
+			if want := fmt.Sprint("v", i); err == nil && e.Variant != want {
+				err = fmt.Errorf("got %q, want %q", e.Variant, want)
+			}
+			return err
+		})
+		j.do(func() error {
+			e, _, ok, err := j.store.Load(t.Context(), "e", "known", nil)
+			if err == nil && (!ok || e != red) {
+				err = fmt.Errorf("got %v, %+v", ok, e)
+			}
+			return err
+		})
+	}
+	j.do(func() error { // a page
+		loaded := j.store.LoadBatch(t.Context(), []core.Lookup{{Experiment: "e", Key: "known"}, {Experiment: "f", Key: "known"}})
+		if !loaded[0].OK || loaded[1].OK || loaded[0].Err != nil || loaded[1].Err != nil {
+			return fmt.Errorf("%+v", loaded)
+		}
+		return nil
+	})
+	j.do(func() error { // what is wrong with one is nobody else's
+		if _, _, ok, err := j.store.Load(t.Context(), "bad", "k", nil); ok || !errors.Is(err, ErrUnreadable) {
+			return fmt.Errorf("got %v, %w", ok, err)
+		}
+		return nil
+	})
+	j.waits(42)
+	j.open()
+	j.begun.Wait()
+	require.Equal(t, jamTrips, j.gate.singles)
+	// One of 43 commands, and one of the claims whose script the server had lost.
+	require.Equal(t, []int{43, 20}, j.gate.together)
+	require.Zero(t, j.store.Stats().GivenUp)
+	require.NoError(t, j.load("known"), "nobody waits any more")
+	require.Equal(t, jamTrips+1, j.gate.singles)
+	require.Zero(t, j.store.run.crowd.trips)
+}
+
+func TestWhoWaitsForATripMayLeave(t *testing.T) {
+	j := newJam(t)
+	j.stop()
+	gone, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := j.store.Claim(gone, "e", "k", core.Entry{}, core.Entry{Variant: "red", Final: true})
+		left <- err
+	}()
+	j.waits(1)
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
+	require.Equal(t, 1, j.store.Stats().GivenUp)
+	j.do(func() error { return j.load("other") })
+	j.waits(2)
+	j.open()
+	j.begun.Wait()
+	require.Zero(t, j.store.Stats().GivenUp)
+	_, _, ok, err := j.store.Load(t.Context(), "e", "k", nil)
+	require.NoError(t, err)
+	require.False(t, ok, "what was given up before it was sent is not sent")
+}
+
+func TestWhoWaitsForATripLeavesAtClose(t *testing.T) {
+	j := newJam(t)
+	j.stop()
+	left := make(chan error, 1)
+	go func() { left <- j.load("k") }()
+	j.waits(1)
+	require.NoError(t, j.store.Close())
+	require.ErrorIs(t, <-left, ErrClosed)
+	j.open()
+	j.begun.Wait()
+}
+
+func TestEachOperationMayTakeATripOfItsOwn(t *testing.T) {
+	client, g := redistest.Start(t).Client(), &gate{}
+	g.close()()
+	client.AddHook(g)
+	s := New(client, &Options{MaxTrips: -1, Budget: time.Minute, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	defer s.Close()
+	s.tasks.Wait()
+	open := g.close()
+	var begun sync.WaitGroup
+	for i := range 3 * DefaultMaxTrips {
+		begun.Go(func() { _, _, _, _ = s.Load(t.Context(), "e", fmt.Sprint(i), nil) })
+	}
+	redistest.Wait(t, "trips", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.held == 3*DefaultMaxTrips
+	})
+	open()
+	begun.Wait()
+	require.Empty(t, g.together)
+}
