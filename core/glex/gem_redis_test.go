@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rolloutkit/rolloutkit/core"
@@ -23,12 +24,15 @@ type shared struct {
 	store *redisstore.Store
 }
 
+// patient is the budget of a store on a machine that runs other tests too.
+const patient = 5 * time.Second
+
 func share(t *testing.T) *shared {
 	g := startGem(t)
 	server := redistest.Start(t)
 	rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{server.Addr}})
 	t.Cleanup(func() { require.NoError(t, rdb.Close()) })
-	store := redisstore.New(rdb, &redisstore.Options{Layout: redisstore.GLEXLayout})
+	store := redisstore.New(rdb, &redisstore.Options{Layout: redisstore.GLEXLayout, Budget: patient})
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	g.ask([]question{{"ask": "redis", "url": "redis://" + server.Addr}}, func(_ int, a answer) { require.Empty(t, a.Error) })
 	return &shared{gem: g, t: t, rdb: rdb, store: store}
@@ -255,7 +259,7 @@ func TestSharedRedis(t *testing.T) {
 		d := everyDraw[2]
 		s.clear()
 		assigned := s.ruby(d.ruby, ruby)
-		own := redisstore.New(s.rdb, nil)
+		own := redisstore.New(s.rdb, &redisstore.Options{Budget: patient})
 		t.Cleanup(func() { require.NoError(t, own.Close()) })
 		require.Equal(t, assigned, s.assign(glex.TakeOver(s.store, own), glex.Percent(d.draw), true, golang))
 		s.clear()

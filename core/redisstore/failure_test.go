@@ -120,10 +120,8 @@ func TestFullAndReadOnlyServersStillRead(t *testing.T) {
 		{"read-only", "min-replicas-to-write", "min-replicas-to-write", []any{"1", "0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			store, client := newStore(t, impatient())
-			eventually(t, "first answer", func() bool {
-				return store.Save(ctx, experiment, key(1), resolved("red")) == nil
-			})
+			store, client := newStore(t, quiet())
+			require.NoError(t, store.Save(ctx, experiment, key(1), resolved("red")))
 			require.NoError(t, client.ConfigSet(ctx, c.sick, c.args[0].(string)).Err())
 			for i := range 10 {
 				_, err := store.Claim(ctx, experiment, key(10+i), core.Entry{}, resolved("red"))
