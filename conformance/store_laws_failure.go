@@ -266,37 +266,51 @@ func (s *storeSetup) expiring(f *faults) (h *handle, ttl time.Duration, pass fun
 	return h, ttl, pass
 }
 
-func checkExpires(s *storeSetup) []string {
-	var f faults
-	h, ttl, pass := s.expiring(&f)
-	keys := []string{unitKey("unit", 0), unitKey("unit", 1), unitKey("unit", 2), unitKey("unit", 3)}
-	for _, key := range keys {
-		h.wins(s.experiment, key, core.Entry{}, redEntry)
-	}
-	pass(2 * ttl)
-	h.lacks(s.experiment, keys[0])
-	h.wins(s.experiment, keys[1], core.Entry{}, blueEntry)
-	h.holds(s.experiment, keys[1], blueEntry)
-	if l := h.load(s.experiment, unitKey("new", 0), keys[2], keys[3]); l.Err == nil && !same(l, core.Loaded{}) {
-		f.addf("Load with older keys that expired returns %s", show(l.Entry))
-	}
-	return f.done()
-}
-
-// checkRenewed looks for what was written last after more than the time of what
-// was written first. Where time really passes, the machine may be too slow for
-// that, which is no fault of the store's; then it tries again.
-func checkRenewed(s *storeSetup) []string {
+// inTime returns what is wrong with entries that expire. Where time really
+// passes, the machine may be too slow for what check looks at, which is no fault
+// of the store's; check reports that, and is then tried again.
+func inTime(check func(f *faults) (slow bool)) []string {
 	const tries = 10
 	for range tries {
 		var f faults
-		h, ttl, pass := s.expiring(&f)
+		if slow := check(&f); !slow || f.list == nil {
+			return f.done()
+		}
+	}
+	return []string{"the machine was too slow for the time that StoreHarness.Expiring returned, in every one of several tries; a longer one helps"}
+}
+
+func checkExpires(s *storeSetup) []string {
+	return inTime(func(f *faults) bool {
+		h, ttl, pass := s.expiring(f)
+		keys := []string{unitKey("unit", 0), unitKey("unit", 1), unitKey("unit", 2), unitKey("unit", 3)}
+		for _, key := range keys {
+			h.wins(s.experiment, key, core.Entry{}, redEntry)
+		}
+		pass(2 * ttl)
+		h.lacks(s.experiment, keys[0])
+		begun := time.Now()
+		h.wins(s.experiment, keys[1], core.Entry{}, blueEntry)
+		h.holds(s.experiment, keys[1], blueEntry)
+		slow := time.Since(begun) >= ttl
+		if l := h.load(s.experiment, unitKey("new", 0), keys[2], keys[3]); l.Err == nil && !same(l, core.Loaded{}) {
+			f.addf("Load with older keys that expired returns %s", show(l.Entry))
+		}
+		return slow
+	})
+}
+
+// checkRenewed looks for what was written last after more than the time of what
+// was written first.
+func checkRenewed(s *storeSetup) []string {
+	return inTime(func(f *faults) bool {
+		h, ttl, pass := s.expiring(f)
 		saved, older, copied := unitKey("unit", 0), unitKey("old", 0), unitKey("new", 0)
+		begun := time.Now()
 		h.wins(s.experiment, saved, core.Entry{}, redEntry)
 		h.wins(s.experiment, older, core.Entry{}, redEntry)
-		begun := time.Now()
 		pass(ttl / 2)
-		h.holds(s.experiment, unitKey("unit", 0), redEntry)
+		h.holds(s.experiment, saved, redEntry)
 		half := time.Now()
 		h.put(s.experiment, saved, blueEntry)
 		h.load(s.experiment, copied, older)
@@ -304,9 +318,6 @@ func checkRenewed(s *storeSetup) []string {
 		pass(ttl/2 + ttl/8)
 		h.holds(s.experiment, saved, blueEntry)
 		h.holds(s.experiment, copied, redEntry)
-		if slow = slow || time.Since(half) >= ttl; !slow || f.list == nil {
-			return f.done()
-		}
-	}
-	return []string{"the machine was too slow for the time that StoreHarness.Expiring returned, in every one of several tries; a longer one helps"}
+		return slow || time.Since(half) >= ttl
+	})
 }

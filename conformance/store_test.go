@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -238,4 +239,35 @@ func TestShowSaysEveryField(t *testing.T) {
 	require.Equal(t, `"green" forced`, show(greenEntry))
 	require.Equal(t, `"control" resolved open under "01234567" after "red"`, show(core.Entry{Variant: core.Control, Origin: core.SourceResolved,
 		Under: "01234567", Previous: "red"}))
+}
+
+// That a machine stands still is no fault of a store's whose entries expire.
+func TestExpiryLawsWaitForSlowMachines(t *testing.T) {
+	for _, law := range expiryLaws() {
+		t.Run(law.ID, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const ttl = time.Second
+				made := 0
+				h := aloneHarness()
+				h.Expiring = func(*testing.T) (core.Store, time.Duration, func(time.Duration)) {
+					b := &broken{fullStore: core.NewMemoryStore(&core.MemoryOptions{TTL: ttl})}
+					if made++; made == 1 {
+						b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
+							time.Sleep(2 * ttl)
+							return b.inner(ctx, experiment, key, older)
+						}
+						b.claim = func(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
+							time.Sleep(2 * ttl)
+							return b.fullStore.Claim(ctx, experiment, key, old, e)
+						}
+					}
+					return b, ttl, time.Sleep
+				}
+				rec := &recorder{t: t}
+				report := runStore(rec, h, []StoreLaw{law}, options{dir: t.TempDir(), limit: time.Minute})
+				require.Equal(t, Passed, report.Laws[0].Status, rec.text())
+				require.Equal(t, 2, made)
+			})
+		})
+	}
 }
