@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -181,13 +182,25 @@ type load struct {
 
 const loadCallers = 16
 
-func newLoad(t *testing.T, store *redisstore.Store, units int) *load {
-	l := &load{t: t, store: store, e: define(t, store, core.Even), units: units, want: make([]string, units)}
+// newLoad assigns all units with all the time that it takes, and returns a load
+// on another store, which has the budget of a program.
+func newLoad(t *testing.T, client redis.UniversalClient, o *redisstore.Options, units int) *load {
+	t.Helper()
+	patient := redisstore.New(client, o)
+	l := &load{t: t, units: units, want: make([]string, units)}
+	e := define(t, patient, core.Even)
+	errs := make([]error, units)
 	l.each(func(u int) {
-		a := l.e.Assign(ctx, fmt.Sprint("user-", u))
-		require.NoError(t, a.Err)
-		l.want[u] = a.Variant
+		a := e.Assign(ctx, fmt.Sprint("user-", u))
+		l.want[u], errs[u] = a.Variant, a.Err
 	})
+	require.NoError(t, errors.Join(errs...))
+	require.NoError(t, patient.Close())
+	hasty := *o
+	hasty.Budget = 0
+	l.store = redisstore.New(client, &hasty)
+	t.Cleanup(func() { require.NoError(t, l.store.Close()) })
+	l.e = define(t, l.store, core.Even)
 	return l
 }
 
@@ -237,37 +250,33 @@ func TestFailureMatrix(t *testing.T) {
 	const units = 15_000 // for each of seven
 	for _, fault := range []struct {
 		name         string
+		answers      bool // all the same
 		sicken, heal func(s *redistest.Server, p *redistest.Proxy, c *redis.Client)
 	}{
-		{"killed", func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Kill() },
+		{"killed", false, func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Kill() },
 			func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Restart() }},
-		{"stopped", func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Stop() },
+		{"stopped", false, func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Stop() },
 			func(s *redistest.Server, _ *redistest.Proxy, _ *redis.Client) { s.Cont() }},
-		{"black hole", func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.BlackHole() },
+		{"black hole", false, func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.BlackHole() },
 			func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.Pass() }},
-		{"reset", func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.Reset() },
+		{"reset", false, func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.Reset() },
 			func(_ *redistest.Server, p *redistest.Proxy, _ *redis.Client) { p.Pass() }},
-		{"full", func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ConfigSet(ctx, "maxmemory", "1") },
+		{"full", true, func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ConfigSet(ctx, "maxmemory", "1") },
 			func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ConfigSet(ctx, "maxmemory", "0") }},
-		{"read-only", func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ReplicaOf(ctx, "127.0.0.1", "1") },
+		{"read-only", true, func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ReplicaOf(ctx, "127.0.0.1", "1") },
 			func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { c.ReplicaOf(ctx, "NO", "ONE") }},
-		{"wrong type", func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { wrongTypes(t, c, true) },
+		{"wrong type", true, func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { wrongTypes(t, c, true) },
 			func(_ *redistest.Server, _ *redistest.Proxy, c *redis.Client) { wrongTypes(t, c, false) }},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			server := redistest.Start(t)
 			proxy := redistest.NewProxy(t, server.Addr)
 			client := redis.NewClient(&redis.Options{Addr: proxy.Addr})
-			defer client.Close()
+			t.Cleanup(func() { _ = client.Close() })
 			o := quiet()
 			o.CacheSize = -1 // the last known answers would hide what this is about
-			patient := redisstore.New(client, o)
-			l := newLoad(t, patient, units)
-			require.NoError(t, patient.Close())
-			o.Budget = 0
-			store := redisstore.New(client, o)
-			defer store.Close()
-			l.store, l.e = store, define(t, store, core.Even)
+			l := newLoad(t, client, o, units)
+			store := l.store
 			l.pass()
 			l.report("before")
 
@@ -283,7 +292,11 @@ func TestFailureMatrix(t *testing.T) {
 			l.report("during")
 			t.Logf("timeouts %d, circuits opened %d, not asked %d, failures %d, unreadable %d", during.Timeouts-before.Timeouts,
 				during.Opened-before.Opened, during.Rejected-before.Rejected, during.Failures-before.Failures, during.Unreadable-before.Unreadable)
-			require.LessOrEqual(t, during.Timeouts-before.Timeouts, uint64(2*(3+loadCallers)), "three calls and those in flight, for reads and for writes")
+			most := uint64(2 * (3 + loadCallers))
+			if fault.answers { // then a busy machine opens circuits, and they close again
+				most *= 1 + during.Opened - before.Opened
+			}
+			require.LessOrEqual(t, during.Timeouts-before.Timeouts, most, "three calls and those in flight, for reads and for writes")
 
 			fault.heal(server, proxy, server.Client())
 			healed := time.Now()
@@ -318,10 +331,9 @@ func TestFlapping(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr)
 	client := redis.NewClient(&redis.Options{Addr: proxy.Addr})
-	defer client.Close()
-	store := redisstore.New(client, impatient())
-	defer store.Close()
-	l := newLoad(t, store, 10_000)
+	t.Cleanup(func() { _ = client.Close() })
+	l := newLoad(t, client, quiet(), 10_000)
+	store := l.store
 	stop := make(chan struct{})
 	var flaps sync.WaitGroup
 	flaps.Go(func() {
