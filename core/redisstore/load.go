@@ -60,7 +60,7 @@ func (s *Store) loadOne(ctx context.Context, experiment, key string) (core.Entry
 		}
 		return core.Entry{}, false, err
 	}
-	e, err := s.found(&p, q, 0)
+	e, err := s.found(&p, q, 0, s.now())
 	return e, e.Variant != "", err
 }
 
@@ -85,9 +85,10 @@ func (s *Store) load(ctx context.Context, ls []lookup) {
 			}
 		}
 	} else {
+		now := s.now()
 		for i := range ls {
 			if l := &ls[i]; l.count > 0 {
-				s.answer(l, requests[l.first:][:l.count])
+				s.answer(l, requests[l.first:][:l.count], now)
 			}
 		}
 	}
@@ -159,8 +160,8 @@ func (s *Store) reading(places ...place) request {
 }
 
 // found returns what the reply to q says of p, no variant for nothing. at is
-// where in the reply of GLEXLayout.
-func (s *Store) found(p *place, q request, at int) (core.Entry, error) {
+// where in the reply of GLEXLayout, now when it came.
+func (s *Store) found(p *place, q request, at int, now time.Time) (core.Entry, error) {
 	cmd := q.cmd.(*redis.SliceCmd)
 	reply, err := cmd.Result()
 	if err != nil {
@@ -176,7 +177,7 @@ func (s *Store) found(p *place, q request, at int) (core.Entry, error) {
 	value, ok := reply[at].(string)
 	if !ok {
 		if head != "" {
-			s.hints.put(p.key, head, s.now())
+			s.hints.put(p.key, head, now)
 		}
 		return core.Entry{}, nil
 	}
@@ -185,9 +186,9 @@ func (s *Store) found(p *place, q request, at int) (core.Entry, error) {
 		return core.Entry{}, s.judge(err)
 	}
 	if s.opts.Layout != GLEXLayout {
-		s.touch(p.key, head)
+		s.touch(p.key, head, now)
 	}
-	s.cache.put(p.id, e, s.now())
+	s.cache.put(p.id, e, now)
 	return e, nil
 }
 
@@ -215,7 +216,7 @@ func (s *Store) unanswered(l *lookup, err error) {
 }
 
 // answer reads the replies to the requests of l.
-func (s *Store) answer(l *lookup, requests []request) {
+func (s *Store) answer(l *lookup, requests []request, now time.Time) {
 	for i := range requests {
 		if err := requests[i].cmd.Err(); faultOf(err) != noFault {
 			s.unanswered(l, err)
@@ -228,7 +229,7 @@ func (s *Store) answer(l *lookup, requests []request) {
 		if s.opts.Layout != GLEXLayout {
 			q, in = requests[i], 0
 		}
-		if l.entries[i], l.err = s.found(&l.places[i], q, in); l.err != nil {
+		if l.entries[i], l.err = s.found(&l.places[i], q, in, now); l.err != nil {
 			return
 		}
 		if at < 0 && l.entries[i].Variant != "" {
@@ -317,11 +318,11 @@ func (s *Store) copied(l *lookup, cmd redis.Cmder) {
 }
 
 // touch renews the TTL of a bucket in the background, if that is due.
-func (s *Store) touch(key, head string) {
-	if s.opts.TTL < 0 || !due(head, s.now(), readRenews) || s.ctx.Err() != nil || s.breaker.circuit(key, true).allow() != nil {
+func (s *Store) touch(key, head string, now time.Time) {
+	if s.opts.TTL < 0 || !due(head, now, readRenews) || s.ctx.Err() != nil || s.breaker.circuit(key, true).allow() != nil {
 		return
 	}
-	c := newCall(s.ctx, s.opts.Budget, true, touchScript.on(key, s.now().Unix(), s.opts.ttl()))
+	c := newCall(s.ctx, s.opts.Budget, true, touchScript.on(key, now.Unix(), s.opts.ttl()))
 	c.late = s.settleLate
 	if !s.run.detach(c) {
 		s.stats.notRenewed.Add(1)

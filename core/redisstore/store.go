@@ -144,7 +144,7 @@ func (s *Store) claim(ctx context.Context, p place, old *form, f form, e core.En
 		if q, err = s.do(ctx, false, s.reading(p)); err != nil {
 			return core.Entry{}, err
 		}
-		if stands, err := s.found(&p, q, 0); err != nil || stands.Variant != "" {
+		if stands, err := s.found(&p, q, 0, s.now()); err != nil || stands.Variant != "" {
 			return stands, err
 		}
 	}
