@@ -48,16 +48,10 @@ func TestRoundTrips(t *testing.T) {
 				_, err := store.Claim(ctx, experiment, key, core.Entry{}, resolved("red"))
 				require.NoError(t, err)
 			}
-			_, err := store.Check(ctx) // so that the one at start is over too
-			require.NoError(t, err)
-			eventually(t, "start-up check", func() bool {
-				before := proxy.RoundTrips()
-				time.Sleep(50 * time.Millisecond)
-				return before == proxy.RoundTrips()
-			})
+			store.Checked()
 			claim(key(0)) // the server learns the script
 			load(key(8), key(0))
-			_, err = store.Increment(ctx, experiment, "n", 1)
+			_, err := store.Increment(ctx, experiment, "n", 1)
 			require.NoError(t, err)
 
 			trips("first assignment", 2, func() { load(key(1)); claim(key(1)) })
@@ -123,8 +117,8 @@ func TestHooksThatWereThereBeforeSeeEveryCommand(t *testing.T) {
 	two := redisstore.New(client, quiet())
 	defer two.Close()
 	client.AddHook(after)
-	_, err := two.Check(ctx)
-	require.NoError(t, err)
+	one.Checked()
+	two.Checked()
 	seen := func(op func()) [3]int64 {
 		for _, h := range []*counting{before, between, after} {
 			h.n.Store(0)
@@ -154,6 +148,7 @@ func TestNearCache(t *testing.T) {
 	o.NearTTL = time.Hour
 	store := redisstore.New(quietClient(t, proxy.Addr), o)
 	defer store.Close()
+	store.Checked()
 	elsewhere := redisstore.New(server.Client(), quiet())
 	defer elsewhere.Close()
 	variant := func(k string) string {
