@@ -3,6 +3,7 @@ package realserver
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -89,13 +90,23 @@ func (p *Process) WaitUntil(within time.Duration, ready func() error) error {
 	}
 }
 
-// FreePort returns a TCP port that was free on 127.0.0.1 a moment ago. Another
-// process may take it before the server does; start again then.
+// The ports that FreePort chooses from. The kernel hands out none of them, to
+// listeners that leave the port open or to clients: those of Linux begin at
+// 32768.
+const firstPort, lastPort = 12_000, 31_999
+
+// FreePort returns a TCP port that was free on 127.0.0.1 a moment ago. Only
+// who asks for that port, such as another caller of FreePort, can take it before
+// the server does, or while the server is restarted.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var last error
+	for range 100 {
+		port := firstPort + rand.N(lastPort-firstPort+1)
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err == nil {
+			return port, l.Close()
+		}
+		last = err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no free port: %w", last)
 }

@@ -87,3 +87,11 @@ func TestProcess(t *testing.T) {
 	_, err = Start(exec.Command("/no/such/program"))
 	require.Error(t, err)
 }
+
+func TestFreePort(t *testing.T) {
+	for range 100 {
+		port, err := FreePort()
+		require.NoError(t, err)
+		require.True(t, firstPort <= port && port <= lastPort, port)
+	}
+}

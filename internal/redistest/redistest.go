@@ -205,29 +205,26 @@ const busOffset = 10000
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := realserver.FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := l.Addr().(*net.TCPAddr)
-		_ = l.Close()
-		if addr.Port+busOffset > 65535 {
-			// The kernel's ephemeral ports are mostly too high; their lower
-			// neighbours are as good.
-			addr.Port -= 2 * busOffset
-			if l, err = net.ListenTCP("tcp", addr); err != nil {
-				continue
-			}
-			_ = l.Close()
+		if port > busOffset*2 { // the bus gets one of those that the kernel leaves alone, too
+			port -= busOffset
 		}
-		bus := &net.TCPAddr{IP: addr.IP, Port: addr.Port + busOffset}
-		if l, err := net.ListenTCP("tcp", bus); err == nil {
-			_ = l.Close()
-			return addr.String()
+		addr, bus := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", port+busOffset)
+		if isFree(addr) && isFree(bus) {
+			return addr
 		}
 	}
 	t.Fatal("no free port whose bus port is free")
 	return ""
+}
+
+// isFree reports whether nobody listens on addr.
+func isFree(addr string) bool {
+	l, err := net.Listen("tcp", addr)
+	return err == nil && l.Close() == nil
 }
 
 // Wait polls until ok, or fails the test after a generous time.
