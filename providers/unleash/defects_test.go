@@ -404,5 +404,5 @@ func TestNoLeaks(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	transport.CloseIdleConnections()
 	f.server.Close()
-	goleak.VerifyNone(t, before)
+	requireNoLeaks(t, before)
 }
