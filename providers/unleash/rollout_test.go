@@ -146,7 +146,7 @@ func TestSnapshot(t *testing.T) {
 	done := make(chan struct{})
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	for range 4 {
 		group.Go(func() {
 			for {
@@ -157,16 +157,25 @@ func TestSnapshot(t *testing.T) {
 				}
 				d, err := ask(r, "x", "alice", "control", "red", "blue")
 				mu.Lock()
-				seen[fmt.Sprint(decisionText(d), err)] = true
+				seen[fmt.Sprint(decisionText(d), err)]++
 				mu.Unlock()
 			}
 		})
 	}
+	times := func(text string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return seen[text]
+	}
 	for range 10 {
-		for _, toggle := range []string{enabled(share100(variants("red=1", ""))), offNow, enabled(share100(variants("blue=1", "")))} {
-			f.set(t, "["+toggle+"]", "")
-			n := f.fetches.Load()
-			eventually(t, func() bool { return f.fetches.Load() > n })
+		for _, next := range []struct{ toggle, want string }{
+			{enabled(share100(variants("red=1", ""))), "on red<nil>"},
+			{offNow, "off<nil>"},
+			{enabled(share100(variants("blue=1", ""))), "on blue<nil>"},
+		} {
+			before := times(next.want)
+			f.set(t, "["+next.toggle+"]", "")
+			eventually(t, func() bool { return times(next.want) > before })
 		}
 	}
 	close(done)
