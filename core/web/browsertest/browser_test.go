@@ -95,7 +95,7 @@ func (s *shop) browser() *browser {
 	path, err := browserPath()
 	require.NoError(s.t, err)
 	options := append([]chromedp.ExecAllocatorOption{}, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(path),
-		chromedp.UserDataDir(s.t.TempDir()), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
+		chromedp.UserDataDir(profile(s.t)), chromedp.WSURLReadTimeout(hanging), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
 		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.WindowSize(1000, 760))
@@ -109,6 +109,19 @@ func (s *shop) browser() *browser {
 	b.do(chromedp.Navigate("about:blank"))
 	realserver.Ran("chromium", eval[string](b, `navigator.userAgent`), s.base)
 	return b
+}
+
+// profile returns a directory for a browser. Processes of the browser that
+// outlive it may still write there when the test ends, and then TempDir fails.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "rolloutkit-chromium-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for try := 0; os.RemoveAll(dir) != nil && try < 100; try++ {
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	return dir
 }
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
