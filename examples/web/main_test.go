@@ -78,7 +78,7 @@ func (v *visitor) events() (events []core.Event) {
 func TestVisitorSignsUp(t *testing.T) {
 	s, visit := open(t)
 	seen := map[string]bool{}
-	for range 12 {
+	for i := 0; i < 12 || len(seen) == 1 && i < 100; i++ { // ids are random
 		v := visit()
 		first := v.variant()
 		seen[first] = true
@@ -89,7 +89,7 @@ func TestVisitorSignsUp(t *testing.T) {
 		again.client.Jar.SetCookies(must(url.Parse(v.base)), v.client.Jar.Cookies(must(url.Parse(v.base))))
 		require.Equal(t, first, again.variant())
 	}
-	require.Greater(t, len(seen), 1, "all twelve got %v", seen)
+	require.Greater(t, len(seen), 1, "all got %v", seen)
 	require.NotEmpty(t, s.events.last)
 }
 
