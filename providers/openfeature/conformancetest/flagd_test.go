@@ -79,7 +79,7 @@ func (s *flagdSystem) set(f conformance.Flag) {
 		details, _ := s.client.BooleanValueDetails(s.t.Context(), "revision", false, user("anybody"))
 		got, _ := details.FlagMetadata.GetFloat("revision")
 		return int64(got) == want
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 // write moves a new file into place, because flagd reads a file that is being

@@ -62,7 +62,7 @@ func startRelay(t *testing.T, flags string, more ...string) *relay {
 	server, err := realserver.Start(cmd)
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
-	if err := server.WaitUntil(30*time.Second, r.healthy); err != nil {
+	if err := server.WaitUntil(time.Minute, r.healthy); err != nil {
 		text, _ := os.ReadFile(log.Name())
 		t.Fatalf("%v\n%s", err, text)
 	}
@@ -85,7 +85,9 @@ func (r *relay) healthy() error {
 // set replaces the flags and returns when the relay has read them.
 func (r *relay) set(flags string) {
 	r.t.Helper()
-	require.NoError(r.t, os.WriteFile(r.flags, []byte(flags), 0o600))
+	// The relay also reads the file by itself, so it is never there in part.
+	require.NoError(r.t, os.WriteFile(r.flags+".new", []byte(flags), 0o600))
+	require.NoError(r.t, os.Rename(r.flags+".new", r.flags))
 	request, err := http.NewRequest(http.MethodPost, r.url+"/admin/v1/retriever/refresh", nil)
 	require.NoError(r.t, err)
 	request.Header.Set("Authorization", "Bearer "+adminKey)
