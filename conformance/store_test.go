@@ -271,3 +271,29 @@ func TestExpiryLawsWaitForSlowMachines(t *testing.T) {
 		})
 	}
 }
+
+// Nor is it that a store is late once.
+func TestDeadlineLawWaitsForSlowMachines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		h := aloneHarness()
+		blocked := h.Blocked
+		h.Blocked = func(t *testing.T) core.Store {
+			b := &broken{fullStore: blocked(t).(fullStore)}
+			if made++; made == 1 {
+				b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
+					<-ctx.Done()
+					time.Sleep(2 * grace)
+					return core.Loaded{Err: ctx.Err()}
+				}
+			}
+			return b
+		}
+		i := slices.IndexFunc(StoreLaws(), func(l StoreLaw) bool { return l.ID == "deadline" })
+		rec := &recorder{t: t}
+		report := runStore(rec, h, StoreLaws()[i:i+1], options{dir: t.TempDir(), limit: time.Minute})
+		require.Equal(t, Passed, report.Laws[0].Status, rec.text())
+		require.Equal(t, 2, made)
+		time.Sleep(time.Minute) // those that were late have ended
+	})
+}
