@@ -207,21 +207,19 @@ func TestRealMetrics(t *testing.T) {
 		return yes, no
 	}
 	// It writes what it was sent every few seconds, and drops what it is sent of
-	// a toggle that is too new to it.
-	var yes, no int
-	for range 6 {
-		evaluate("first")
+	// a toggle that is too new to it. What seems dropped may only be late.
+	var first string
+	yes, no, tries := 0, 0, 0
+	for ; yes+no == 0 && tries < 6; tries++ {
+		first = evaluate("first")
 		for range 20 {
 			if yes, no = counted(); yes+no > 0 {
 				break
 			}
 			time.Sleep(500 * time.Millisecond)
 		}
-		if yes+no > 0 {
-			break
-		}
 	}
-	require.Equal(t, 1, yes+no)
+	require.Positive(t, yes+no)
 	red := 0
 	for i := range 100 {
 		if evaluate(fmt.Sprint("unit ", i)) == "red" {
@@ -229,9 +227,15 @@ func TestRealMetrics(t *testing.T) {
 		}
 	}
 	require.Eventually(t, func() bool {
-		y, n := counted()
-		return y-yes == red && n-no == 100-red
-	}, time.Minute, 500*time.Millisecond, "%d evaluations, %d of them red", 100, red)
+		yes, no := counted()
+		firsts := yes + no - 100
+		if first == "red" {
+			yes -= firsts
+		} else {
+			no -= firsts
+		}
+		return firsts >= 1 && firsts <= tries && yes == red && no == 100-red
+	}, time.Minute, 500*time.Millisecond, "%d evaluations, %d of them red, after %d", 100, red, tries)
 }
 
 // TestRealBadToken: the server refuses it, which is an error and no hang.
