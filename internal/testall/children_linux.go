@@ -19,11 +19,15 @@ func adoptOrphans() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0)
 }
 
+// moment is how long what is about to end by itself may take, such as the
+// processes of a browser on a busy machine.
+var moment = 20 * time.Second
+
 // endDescendants ends all processes below this one and returns the command
 // lines of those that were still there a moment after the tests. It asks them
 // first and kills what is left five seconds later.
 func endDescendants() []string {
-	for range 20 { // what is about to end by itself is no fault
+	for end := time.Now().Add(moment); time.Now().Before(end); {
 		if len(descendants()) == 0 {
 			return nil
 		}

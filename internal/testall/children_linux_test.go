@@ -12,6 +12,9 @@ import (
 // A server that detached itself from its parent and session is found and ended.
 func TestEndDescendants(t *testing.T) {
 	adoptOrphans()
+	was := moment
+	t.Cleanup(func() { moment = was })
+	moment = time.Millisecond
 	require.NoError(t, exec.Command("sh", "-c", "setsid sleep 601 >/dev/null 2>&1 &").Run())
 	isSleeping := func() bool {
 		pids := descendants()
@@ -21,5 +24,6 @@ func TestEndDescendants(t *testing.T) {
 	left := endDescendants()
 	require.Len(t, left, 1)
 	require.Contains(t, left[0], "sleep 601 ")
+	moment = was
 	require.Empty(t, endDescendants())
 }
