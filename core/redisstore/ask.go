@@ -120,7 +120,7 @@ func (s *Store) settle(c *call, err error) {
 		if end != nil && !patient && timedOut(end) {
 			continue
 		}
-		s.breaker.count(q.key, c.write, end)
+		s.breaker.count(q.key, c.write, end, c.faults)
 		if err != nil {
 			return // one failure, however many commands
 		}

@@ -33,11 +33,19 @@ const (
 // Reads and writes have one each: a full server and a replica still read.
 type circuit struct {
 	name   string
+	bit    uint32 // its own, among all circuits
 	fails  atomic.Int32
 	opened atomic.Pointer[error] // why; nil while it is closed
 	mu     sync.Mutex
 	last   string // key of the operation that failed last
 }
+
+// Faults are the circuits that know of a failure of one round trip: a connection
+// that breaks is one failure, however many commands and callers were on it.
+type faults struct{ bits atomic.Uint32 }
+
+// first reports whether c does not know yet.
+func (f *faults) first(c *circuit) bool { return f.bits.Or(c.bit)&c.bit == 0 }
 
 // allow returns the error to give instead of asking Redis, nil to go ahead.
 func (c *circuit) allow() error {
@@ -63,6 +71,7 @@ func newBreaker(s *Store, parts int) *breaker {
 			part = fmt.Sprintf(" of slots %d to %d", i*clusterSlots/parts, (i+1)*clusterSlots/parts-1)
 		}
 		b.read[i].name, b.write[i].name = "reads"+part, "writes"+part
+		b.read[i].bit, b.write[i].bit = 1<<i, 1<<(clusterCircuits+i)
 	}
 	return b
 }
@@ -79,8 +88,8 @@ func (b *breaker) circuit(key string, write bool) *circuit {
 	return &circuits[int(slotOf(key))*len(circuits)/clusterSlots]
 }
 
-// count takes in how a command on key ended.
-func (b *breaker) count(key string, write bool, err error) {
+// count takes in how a command on key ended, in a round trip with those faults.
+func (b *breaker) count(key string, write bool, err error, trip *faults) {
 	c := b.circuit(key, write)
 	f := faultOf(err)
 	if f == noFault || f == writeFault && !write {
@@ -90,6 +99,9 @@ func (b *breaker) count(key string, write bool, err error) {
 		if !write && b.streak.Load() != 0 {
 			b.streak.Store(0)
 		}
+		return
+	}
+	if !trip.first(c) {
 		return
 	}
 	if connectionError(err) {

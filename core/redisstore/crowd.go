@@ -11,6 +11,7 @@ type crowd struct {
 	mu      sync.Mutex
 	trips   int
 	waiting []*call
+	faults  *faults // of the trip that they will make
 }
 
 // enter takes the place of one trip, if there is one.
@@ -36,6 +37,10 @@ func (w *crowd) wait(c *call) bool {
 		w.trips++
 		return false
 	}
+	if w.waiting == nil {
+		w.faults = new(faults)
+	}
+	c.faults = w.faults
 	w.waiting = append(w.waiting, c)
 	return true
 }

@@ -25,6 +25,7 @@ type gate struct {
 	held     int
 	singles  int
 	together []int // commands of each pipeline
+	broken   error // what pipelines end with, instead of answers
 }
 
 func (g *gate) pass(n int) {
@@ -47,8 +48,9 @@ func (g *gate) pass(n int) {
 func (g *gate) close() (open func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open, g.singles, g.together = make(chan struct{}), 0, nil
-	return sync.OnceFunc(func() { close(g.open) })
+	held := make(chan struct{})
+	g.open, g.singles, g.together = held, 0, nil
+	return sync.OnceFunc(func() { close(held) })
 }
 
 func (g *gate) DialHook(next redis.DialHook) redis.DialHook {
@@ -65,7 +67,13 @@ func (g *gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (g *gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		g.pass(len(cmds))
-		return next(ctx, cmds)
+		if g.broken == nil {
+			return next(ctx, cmds)
+		}
+		for _, cmd := range cmds {
+			cmd.SetErr(g.broken)
+		}
+		return g.broken
 	}
 }
 
@@ -236,4 +244,59 @@ func TestEachOperationMayTakeATripOfItsOwn(t *testing.T) {
 	open()
 	begun.Wait()
 	require.Empty(t, g.together)
+}
+
+func TestATripThatFailsIsOneFailure(t *testing.T) {
+	j := newJam(t)
+	j.gate.broken = io.ErrUnexpectedEOF // a connection that breaks under a pipeline
+	j.stop()
+	red := core.Entry{Variant: "red", Final: true}
+	var failed sync.WaitGroup
+	expect := func(fn func() error) {
+		failed.Go(func() {
+			if err := fn(); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	for i := range 10 {
+		expect(func() error { return j.load(fmt.Sprint(i)) })
+		expect(func() error { return j.store.Save(t.Context(), "e", fmt.Sprint(i), red) })
+	}
+	j.waits(20)
+	j.open()
+	failed.Wait()
+	j.begun.Wait()
+	require.Equal(t, []int{20}, j.gate.together)
+	stats := j.store.Stats()
+	require.EqualValues(t, 20, stats.Failures)
+	require.Zero(t, stats.Opened, "one connection is not Redis")
+
+	page := []core.Lookup{{Experiment: "e", Key: "1"}, {Experiment: "f", Key: "1"}, {Experiment: "g", Key: "1"}}
+	for _, l := range j.store.LoadBatch(t.Context(), page) {
+		require.ErrorIs(t, l.Err, io.ErrUnexpectedEOF)
+	}
+	require.Zero(t, j.store.Stats().Opened, "nor is that of a page")
+	for range tripAfter {
+		_ = j.store.LoadBatch(t.Context(), page)
+	}
+	require.EqualValues(t, 1, j.store.Stats().Opened, "but so many trips in a row are")
+}
+
+func TestThoseWhoWaitForOneTripTimeOutAsOne(t *testing.T) {
+	j := newJam(t)
+	j.stop()
+	j.store.opts.Budget = DefaultBudget // of those who come now
+	var late sync.WaitGroup
+	for i := range 20 {
+		late.Go(func() {
+			if err := j.load(fmt.Sprint(i)); !errors.Is(err, ErrTimeout) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	late.Wait()
+	require.Zero(t, j.store.Stats().Opened)
+	j.open()
+	j.begun.Wait()
 }

@@ -20,15 +20,16 @@
 //
 // An operation takes no longer than [Options.Budget], 50 ms unless set, whatever
 // options the client was built with. After three failures in a row a circuit
-// opens: Redis is then not asked, so that an outage costs three calls, and those
-// under way, one budget each. The circuit is probed in the background four times
-// a second and closes when a probe is answered. Reads and writes have circuits of
+// opens, where one round trip is one failure, whatever it carried: Redis is
+// then not asked, so that an outage costs three round trips, and those under
+// way, one budget each. The circuit is probed in the background four times a
+// second and closes when a probe is answered. Reads and writes have circuits of
 // their own, since a full server and a replica still read; in a cluster each
 // sixteenth of the slots has its own, so that the loss of one master leaves the
 // others alone. Meanwhile units that this process has seen before keep getting
 // their variant from memory, and for others Load returns an error, by which the
-// core decides without the store and writes nothing. [Store.Stats] counts each of
-// these.
+// core decides without the store and writes nothing. [Store.Stats] counts each
+// of these.
 //
 // What lies in Redis and can't be read, such as a key of another type, is an
 // error of Load that wraps [ErrUnreadable]. It is never taken for an absence and

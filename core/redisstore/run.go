@@ -42,6 +42,8 @@ type call struct {
 	state    atomic.Uint32
 	panicked error
 	counted  atomic.Bool        // the breaker knows how it ended
+	faults   *faults            // of the round trip
+	own      faults             // those of a call that travels alone
 	late     func(*call, error) // runs in the worker after the call was given up
 }
 
@@ -58,6 +60,7 @@ func newCall(ctx context.Context, budget time.Duration, write bool, q request) *
 	c := &call{parent: ctx, began: now, deadline: now.Add(budget), gone: make(chan struct{}), write: write}
 	c.one[0] = q
 	c.requests = c.one[:]
+	c.faults = &c.own
 	return c
 }
 
