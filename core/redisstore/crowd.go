@@ -68,7 +68,7 @@ func (r *runner) runAlone(c *call) bool {
 	}
 	r.runHere(c)
 	if calls := r.crowd.next(); calls != nil {
-		go r.carry(calls)
+		r.leadOff(calls)
 	}
 	return true
 }
@@ -76,8 +76,19 @@ func (r *runner) runAlone(c *call) bool {
 // wait puts c among those who wait for a trip.
 func (r *runner) wait(c *call) {
 	if !r.crowd.wait(c) {
-		go r.carry([]*call{c})
+		r.leadOff([]*call{c})
 	}
+}
+
+// leadOff carries calls in the background, where close waits for it.
+func (r *runner) leadOff(calls []*call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over { // those calls are given up, or about to be
+		go r.carry(calls)
+		return
+	}
+	r.ended.Go(func() { r.carry(calls) })
 }
 
 // carry makes trips with those who wait until there are none.

@@ -300,3 +300,37 @@ func TestThoseWhoWaitForOneTripTimeOutAsOne(t *testing.T) {
 	j.open()
 	j.begun.Wait()
 }
+
+func TestCloseWaitsForTripsOfACrowd(t *testing.T) {
+	j := newJam(t)
+	j.stop()
+	first := j.open
+	left := make(chan error, 2)
+	for i := range 2 {
+		go func() { left <- j.load(fmt.Sprint(i)) }()
+	}
+	j.waits(2)
+	second := j.gate.close()
+	t.Cleanup(second)
+	first()
+	j.begun.Wait()
+	redistest.Wait(t, "the pipeline", func() bool {
+		j.gate.mu.Lock()
+		defer j.gate.mu.Unlock()
+		return len(j.gate.together) == 1
+	})
+	j.store.run.close()
+	ended := make(chan int, 1)
+	go func() {
+		j.store.run.ended.Wait()
+		j.gate.mu.Lock()
+		defer j.gate.mu.Unlock()
+		ended <- j.gate.held
+	}()
+	for range 2 {
+		require.ErrorIs(t, <-left, ErrClosed)
+	}
+	second()
+	require.Zero(t, <-ended, "trips under way")
+	require.Zero(t, j.store.Stats().GivenUp)
+}
