@@ -135,6 +135,10 @@ func New(cfg Config) (*Client, error) {
 	if slices.ContainsFunc(cfg.Around, func(a Around) bool { return a == nil }) {
 		fault("an Around is nil")
 	}
+	variantOnly, err := keepsVariantsOnly(cfg.Store)
+	if err != nil {
+		faults = append(faults, err)
+	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
@@ -145,15 +149,24 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, log: cfg.Logger, keys: newKeyring(cfg.KeyScheme, secrets...), clock: time.Now,
 		limiters:    limiters{byName: make(map[string]*limiter)},
-		experiments: make(map[string]*spec), exposed: make(map[string]*Exposed),
+		experiments: make(map[string]*spec), exposed: make(map[string]*Exposed), variantOnly: variantOnly,
 	}
 	if c.log == nil {
 		c.log = slog.Default()
 	}
-	if v, ok := cfg.Store.(VariantStore); ok {
-		c.variantOnly = v.VariantOnly()
-	}
 	return c, nil
+}
+
+// keepsVariantsOnly asks a VariantStore. One that panics is most likely a nil
+// pointer, such as that of a store that could not be opened.
+func keepsVariantsOnly(store Store) (only bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("core: the Store, a %T, panicked: %s", store, panicText(p))
+		}
+	}()
+	v, ok := store.(VariantStore)
+	return ok && v.VariantOnly(), nil
 }
 
 // fullName returns the name with the client's prefix.

@@ -125,10 +125,10 @@ func TestDefineCopiesTheDefinition(t *testing.T) {
 func TestNewReportsEveryFault(t *testing.T) {
 	_, err := core.New(core.Config{
 		KeySecret: secret[:31], PreviousSecrets: [][]byte{secret, secret, secret, secret[:3]}, NamePrefix: "Shop",
-		Nesting: 9, OnRolloutError: 9, Exclusions: []core.Rule[any]{{}}, Around: []core.Around{nil},
+		Nesting: 9, OnRolloutError: 9, Exclusions: []core.Rule[any]{{}}, Around: []core.Around{nil}, Store: (*variantStore)(nil),
 	})
 	for _, says := range []string{"KeySecret has 31 bytes; it needs at least 32", "4 PreviousSecrets", "PreviousSecrets[3] has 3 bytes",
-		`NamePrefix "Shop"`, "Nesting(9)", "OnRolloutError(9)", `"shared exclusion 1" has no If`, "an Around is nil"} {
+		`NamePrefix "Shop"`, "Nesting(9)", "OnRolloutError(9)", `"shared exclusion 1" has no If`, "an Around is nil", "the Store, a *core_test.variantStore, panicked: "} {
 		require.ErrorContains(t, err, says)
 	}
 	_, err = core.New(core.Config{InsecureNoSecret: true})
