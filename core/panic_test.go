@@ -108,3 +108,31 @@ func TestDescribeThatPanicsSaysNothing(t *testing.T) {
 	def.Rollout = &moody{Rollout: l.flag}
 	require.ErrorContains(t, core.Inline(l.client, def).Assign(ctx, &user{ID: "1"}).Err, "rollout")
 }
+
+// bombScheme panics instead of making a key.
+type bombScheme struct{ core.KeyScheme }
+
+func (bombScheme) Key([]byte, string, []core.Attr) (string, error) { panic("boom") }
+
+// bombScope panics when it is asked for a visitor.
+type bombScope struct{ core.Scope }
+
+func (bombScope) Visitor(string, bool) core.Visitor { panic("boom") }
+
+func (bombScope) Depends() {}
+
+func (bombScope) Silent() bool { return false }
+
+func TestAPanicIsBlamedOnWhoPanicked(t *testing.T) {
+	l := newLab(t, func(c *core.Config, _ *definition) { c.KeyScheme = bombScheme{} })
+	a := l.exp.Assign(ctx, &user{ID: "1"})
+	require.Equal(t, core.SourceNoUnit, a.Source)
+	require.ErrorContains(t, a.Err, "KeyScheme panicked: boom")
+	require.Contains(t, l.log.String(), `in="key scheme"`)
+
+	l = newLab(t, nil)
+	a = l.exp.Assign(core.WithScope(ctx, bombScope{}), &user{})
+	require.Equal(t, core.SourceNoUnit, a.Source)
+	require.ErrorContains(t, a.Err, "the scope panicked: boom")
+	require.Contains(t, l.log.String(), "in=scope")
+}

@@ -36,16 +36,19 @@ func under(key string) string { return key[:min(len(key), underDigits)] }
 // nil, for the visitor; it makes one where mint is set. An error is a fault of
 // the unit.
 func (e *Experiment[S, R]) identify(ctx context.Context, scope *scoped, subject S, mint bool, who *identity) (err error) {
+	asked, logged := "Unit", "unit"
 	defer func() {
 		if p := recover(); p != nil {
-			e.panicked(ctx, "unit", "", p)
-			err = fmt.Errorf("core: experiment %s: Unit panicked: %s", e.name, panicText(p))
+			e.panicked(ctx, logged, "", p)
+			err = fmt.Errorf("core: experiment %s: %s panicked: %s", e.name, asked, panicText(p))
 		}
 	}()
 	u := e.def.Unit(subject)
 	if scope != nil {
+		asked, logged = "the scope", "scope"
 		scope.visit(e.name, &u, mint, who)
 	}
+	asked, logged = "KeyScheme", "key scheme" // the core's own panics at nothing
 	if err = e.client.keys.identify(e.name, &u, who); err != nil {
 		err = fmt.Errorf("core: experiment %s: %w", e.name, err)
 	}
