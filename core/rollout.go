@@ -124,7 +124,8 @@ type Request struct {
 	Current string
 
 	// Variants are the names of all behaviours in the order of the definition,
-	// control first. Read-only.
+	// control first. Read-only. The core always names control; a rollout that
+	// others ask, as the conformance suite does, may find none at all.
 	Variants []string
 
 	// Traits are the attributes that the unit chose to share, see
