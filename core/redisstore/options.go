@@ -88,14 +88,18 @@ type Options struct {
 	CacheSize int
 
 	// MaxInFlight bounds the commands under way at one time, including those
-	// given up that the client still waits for. 0 means DefaultMaxInFlight.
+	// given up that the client still waits for. 0 means DefaultMaxInFlight. It is
+	// for clients that may look at no deadline: of several nodes, or with an
+	// OnConnect, a Limiter or a provider of credentials. The calls of others keep
+	// to MaxTrips instead.
 	MaxInFlight int
 
 	// MaxTrips bounds the round trips under way at one time on a client of one
-	// node. Operations beyond it wait, within their budget, until one of those
-	// ends, and then share a trip as one pipeline, which the hooks of the client
-	// see without what any caller's ctx carries. 0 means DefaultMaxTrips, below
-	// 0 that each operation takes a trip of its own.
+	// node, unless it is one that MaxInFlight is for. Operations beyond it wait,
+	// within their budget, until one of those ends, and then share a trip as one
+	// pipeline, which the hooks of the client see without what any caller's ctx
+	// carries. 0 means DefaultMaxTrips, below 0 that each operation takes a trip
+	// of its own.
 	MaxTrips int
 
 	// Logger gets the warnings of the start-up check, and when Redis stops and
