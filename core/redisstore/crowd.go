@@ -45,8 +45,12 @@ func (w *crowd) wait(c *call) bool {
 	return true
 }
 
-// next hands the place of a trip that ended to those who wait, all of them. If
-// there are none it gives the place back and returns nil.
+// maxTogether bounds the calls that share a trip, so that those who came first
+// are not kept until thousands more have been answered.
+const maxTogether = 512
+
+// next hands the place of a trip that ended to those who wait longest. If there
+// are none it gives the place back and returns nil.
 func (w *crowd) next() []*call {
 	if w.max < 0 {
 		return nil
@@ -54,9 +58,14 @@ func (w *crowd) next() []*call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	calls := w.waiting
-	w.waiting = nil
-	if calls == nil {
+	switch n := len(calls); {
+	case n == 0:
 		w.trips--
+		return nil
+	case n > maxTogether:
+		calls, w.waiting = calls[:maxTogether:maxTogether], calls[maxTogether:]
+	default:
+		w.waiting = nil
 	}
 	return calls
 }
@@ -66,11 +75,16 @@ func (r *runner) runAlone(c *call) bool {
 	if !r.crowd.enter() {
 		return false
 	}
+	defer r.handOn() // whatever a hook of the client does, a place is not lost
 	r.runHere(c)
+	return true
+}
+
+// handOn gives the place of a trip that ended to those who wait.
+func (r *runner) handOn() {
 	if calls := r.crowd.next(); calls != nil {
 		r.leadOff(calls)
 	}
-	return true
 }
 
 // wait puts c among those who wait for a trip.
@@ -91,11 +105,10 @@ func (r *runner) leadOff(calls []*call) {
 	r.ended.Go(func() { r.carry(calls) })
 }
 
-// carry makes trips with those who wait until there are none.
+// carry makes a trip with those who waited.
 func (r *runner) carry(calls []*call) {
-	for ; calls != nil; calls = r.crowd.next() {
-		r.together(calls)
-	}
+	defer r.handOn()
+	r.together(calls)
 }
 
 // together runs calls in one pipeline, those excepted that were given up

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -187,6 +188,45 @@ func TestACrowdTravelsTogether(t *testing.T) {
 	require.NoError(t, j.load("known"), "nobody waits any more")
 	require.Equal(t, jamTrips+1, j.gate.singles)
 	require.Zero(t, j.store.run.crowd.trips)
+}
+
+func TestALargeCrowdTravelsInParts(t *testing.T) {
+	j := newJam(t)
+	j.stop()
+	for i := range maxTogether + 88 {
+		j.do(func() error { return j.load(fmt.Sprint("k", i)) })
+	}
+	j.waits(maxTogether + 88)
+	j.open()
+	j.begun.Wait()
+	require.ElementsMatch(t, []int{maxTogether, 88}, j.gate.together)
+}
+
+// leaving is a hook that ends the goroutine, as t.FailNow in a mock does.
+type leaving struct{ redis.Hook }
+
+func (leaving) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (leaving) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(context.Context, redis.Cmder) error { runtime.Goexit(); return nil }
+}
+func (leaving) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { runtime.Goexit(); return nil }
+}
+
+func TestAHookThatEndsGoroutinesTakesNoTripsAway(t *testing.T) {
+	j := newJam(t)
+	j.client.AddHook(leaving{}) // added after the store of j, whose calls pass it by
+	s := New(j.client, &Options{MaxTrips: 1, Budget: 100 * time.Millisecond, CacheSize: -1, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	defer s.Close()
+	for range 5 {
+		j.begun.Go(func() { _, _, _, _ = s.Load(context.Background(), "e", "k", nil) })
+	}
+	j.begun.Wait()
+	redistest.Wait(t, "the end of all trips", func() bool {
+		s.run.crowd.mu.Lock()
+		defer s.run.crowd.mu.Unlock()
+		return s.run.crowd.trips == 0
+	})
 }
 
 func TestWhoWaitsForATripMayLeave(t *testing.T) {
