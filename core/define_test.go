@@ -3,6 +3,7 @@ package core_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -198,6 +199,25 @@ func TestInlineBehavesLikeDefine(t *testing.T) {
 		require.Equal(t, strings.Repeat("red", i), got)
 	}
 	require.Len(t, l.events.take(), 3)
+}
+
+func TestInlineNamesAreBounded(t *testing.T) {
+	l := newLab(t, nil)
+	const most = 10_000
+	for i := range most {
+		def := inlineDef()
+		def.Name = fmt.Sprint("e", i)
+		core.Inline(l.client, def)
+	}
+	require.Len(t, l.client.Experiments(), most)
+	one := l.untracked(core.Inline(l.client, inlineDef()), &user{ID: "1"})
+	require.Equal(t, core.SourceError, one.Source)
+	require.ErrorContains(t, one.Err, "inline")
+	require.ErrorContains(t, one.Err, "beside 10000 experiments")
+	require.Len(t, l.client.Experiments(), most)
+	known := inlineDef()
+	known.Name = "e7"
+	require.Equal(t, "red", core.Inline(l.client, known).Assign(ctx, &user{ID: "1"}).Variant)
 }
 
 func TestInlineThatDiffersServesControl(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 //
 // A definition that is invalid, that differs from the first, that is defined
 // elsewhere too, or that [Config.StrictRegistration] forbids, serves control:
-// source error, with the fault in [Assignment.Err] and in the log. c must not
-// be nil.
+// source error, with the fault in [Assignment.Err] and in the log. So does one
+// beside 10,000 others, since each name is remembered. c must not be nil.
 func Inline[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 	e := build(c, def)
 	e.inline = true
@@ -30,6 +30,10 @@ func Inline[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 	return e
 }
 
+// maxExperiments bounds how many experiments a client remembers, should somebody
+// make names of users.
+const maxExperiments = 10_000
+
 // adopt keeps s as the first of its name, or returns how it differs from that.
 func (c *Client) adopt(s *spec) []error {
 	first := c.lookup(s.name)
@@ -38,12 +42,18 @@ func (c *Client) adopt(s *spec) []error {
 			return faults
 		}
 		c.mu.Lock()
-		if first = c.experiments[s.name]; first == nil {
+		first = c.experiments[s.name]
+		room := len(c.experiments) < maxExperiments
+		if first == nil && room {
 			c.experiments[s.name] = s
 		}
 		c.mu.Unlock()
-		if first == nil {
+		switch {
+		case first != nil:
+		case room:
 			return nil
+		default:
+			return []error{fmt.Errorf("it is defined inline beside %d experiments, which is as many as may be: is its name made from something that never ends?", maxExperiments)}
 		}
 	}
 	if !first.inline {
