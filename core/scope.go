@@ -65,8 +65,11 @@ func mark(key string) string { return key[:min(len(key), markDigits)] }
 
 // WithScope returns a ctx for one request. Experiments that run with it take s
 // into account, decide once for each unit, send each assignment event once, and
-// are collected for [PublishedIn].
+// are collected for [PublishedIn]. A nil s changes nothing.
 func WithScope(ctx context.Context, s Scope) context.Context {
+	if s == nil {
+		return ctx
+	}
 	return &scoped{Context: ctx, Scope: s}
 }
 

@@ -207,6 +207,7 @@ func TestScopeKeepsTheContext(t *testing.T) {
 	require.Equal(t, "here", page.Value(key{}))
 	require.Same(t, b, core.ScopeOf(page))
 	require.Nil(t, core.ScopeOf(outer))
+	require.Equal(t, outer, core.WithScope(outer, nil))
 	cancel()
 	require.ErrorIs(t, page.Err(), context.Canceled)
 }
