@@ -109,6 +109,8 @@ func answer(args []string, getenv func(string) string) (string, error) {
 		return "", errors.New("-experiment is missing: the full name of one, such as shop_pill_color")
 	case *variant == "":
 		return "", errors.New("-variant is missing: the name of one, such as blue")
+	case given(flags, "secret-file") && *file == "":
+		return "", errors.New("-secret-file is empty: it takes the name of a file")
 	case *param == "":
 		return "", errors.New("-param is empty: it takes a name such as " + web.DefaultForceParam)
 	}
@@ -121,6 +123,12 @@ func answer(args []string, getenv func(string) string) (string, error) {
 		return token, err
 	}
 	return withQuery(*page, *param, token)
+}
+
+// given reports whether the arguments have a flag.
+func given(flags *flag.FlagSet, name string) (is bool) {
+	flags.Visit(func(f *flag.Flag) { is = is || f.Name == name })
+	return is
 }
 
 // secrets returns the secret of the file, or of the environment if none is named.

@@ -173,6 +173,7 @@ func TestBadInput(t *testing.T) {
 		"-experiment a -variant b c":                     "there is an argument that belongs to no flag; a name with a space needs quotes",
 		"-experiment a -variant b -secret=x":             "flag provided but not defined: -secret",
 		"-experiment a -variant b -param= -url /":        "-param is empty: it takes a name such as glex_force",
+		"-experiment a -variant b -secret-file=":         "-secret-file is empty: it takes the name of a file",
 		"-experiment a -variant b -url /page":            `-url "/page" is not allowed: one such as https://shop.example/page`,
 		"-experiment a -variant b -url shop.example":     `-url "shop.example" is not allowed: one such as https://shop.example/page`,
 		"-experiment a -variant b -url ftp://a.example/": `-url "ftp://a.example/" is not allowed: one such as https://shop.example/page`,
