@@ -65,6 +65,12 @@ func TestStateFollowsFromWeights(t *testing.T) {
 	}
 }
 
+func TestWeightsThatSumTo100AreNotBlamedForIt(t *testing.T) {
+	err := New(Weights{"control": 110, "red": -10}).Validate("shop_pill_color", []string{"control", "red"})
+	require.ErrorContains(t, err, "110 is not allowed")
+	require.NotContains(t, err.Error(), "sum")
+}
+
 func TestBadWeightsSayWhatIsWrong(t *testing.T) {
 	for _, test := range []struct {
 		rollout core.Rollout
@@ -76,7 +82,7 @@ func TestBadWeightsSayWhatIsWrong(t *testing.T) {
 		{New(Weights{"control": 33.335, "red": 33.335, "blue": 33.335}), []string{"sum to 100.02 % after rounding"}},
 		{New(Weights{"control": 50, "red": 51}), []string{"sum to 101 %"}},
 		{New(Weights{"control": 110, "red": -10}), []string{`the weight of "control": 110 is not allowed`,
-			`the weight of "red": -10 is not allowed`, "a number from 0 to 100", "sum to 100 %"}},
+			`the weight of "red": -10 is not allowed`, "a number from 0 to 100"}},
 		{New(Weights{"control": 50, "red": math.NaN()}), []string{`the weight of "red": NaN is not allowed`, "sum to NaN %"}},
 		{New(Weights{"control": 50, "red": math.Inf(1)}), []string{`the weight of "red": +Inf is not allowed`, "sum to +Inf %"}},
 		{New(Weights{"control": 1e300}), []string{"is not allowed"}},

@@ -53,13 +53,13 @@ type split struct {
 	state core.State
 }
 
-// cut cuts weights. An error lists every bad weight, or says what they sum to.
+// cut cuts weights. An error lists every bad weight, and says what they sum to
+// unless that is 100 %.
 func (w Weights) cut() (split, error) {
 	var (
 		s    split
 		errs []error
 		sum  float64 // of the rounded weights, so that the error prints what was added
-		all  uint64
 		on   bool
 	)
 	for _, name := range slices.Sorted(maps.Keys(w)) {
@@ -68,16 +68,17 @@ func (w Weights) cut() (split, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("the weight of %q: %w", name, err))
 		}
-		all += n
 		if name != core.Control {
 			s.names = append(s.names, name)
 			s.ends = append(s.ends, s.selected()+n)
 			on = on || n == whole
 		}
 	}
-	if errs != nil || all != whole {
+	if sum != whole {
 		errs = append(errs, fmt.Errorf("the weights (%v) sum to %s after rounding; they have to sum to 100 %%",
 			w, percentage(sum/(whole/100))))
+	}
+	if errs != nil {
 		return split{}, errors.Join(errs...)
 	}
 	switch {
