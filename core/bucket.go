@@ -31,7 +31,11 @@ func (p Point) Scale(n uint64) uint64 {
 //	from xxhash import xxh64_intdigest as h
 //	h(key, h(experiment, h(salt)))
 func Points(salt, experiment, key string) [4]Point {
-	seed := xxh64(key, xxh64(experiment, xxh64(salt, 0)))
+	seed := hashWeights
+	if salt != saltWeights {
+		seed = xxh64(salt, 0)
+	}
+	seed = xxh64(key, xxh64(experiment, seed))
 	var points [4]Point
 	for i := range points {
 		points[i] = Point(splitMix64(seed, uint64(i)))
@@ -45,6 +49,9 @@ const (
 	saltWeights = "weights" // shared with providers/percent, see Even
 	saltAny     = "any"
 )
+
+// hashWeights is the hash of the salt that most calls have.
+var hashWeights = xxh64(saltWeights, 0)
 
 // Even is the default rollout: it splits units equally over all behaviours,
 // control included. It orders variants by name, so that reordering a definition
