@@ -53,6 +53,7 @@ func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 		who.key, who.traits = k.keyers[0].key(experiment, u), u.traits()
 		return nil
 	}
+	who.asking = askingScheme // the core's own way panics at nothing
 	units := u.identities()
 	keys := make([]string, 0, maxKeys)
 	twins := 0

@@ -18,7 +18,23 @@ type identity struct {
 	visitor *Visitor // the cookie, of a unit that has an actor; nil for none
 	guest   bool     // the visitor is the actor
 	kept    bool     // the store has what stands
+	asking  asking
 }
+
+// Asking says which code of somebody else's is asked who a subject is.
+type asking uint8
+
+const (
+	askingUnit asking = iota
+	askingScope
+	askingScheme
+)
+
+// String returns the name for an error.
+func (a asking) String() string { return [...]string{"Unit", "the scope", "KeyScheme"}[a] }
+
+// kind returns the name for the log.
+func (a asking) kind() string { return [...]string{"unit", "scope", "key scheme"}[a] }
 
 // oldest returns the key that the rollout decides by, so that nothing is drawn
 // again when a unit migrates.
@@ -36,19 +52,17 @@ func under(key string) string { return key[:min(len(key), underDigits)] }
 // nil, for the visitor; it makes one where mint is set. An error is a fault of
 // the unit.
 func (e *Experiment[S, R]) identify(ctx context.Context, scope *scoped, subject S, mint bool, who *identity) (err error) {
-	asked, logged := "Unit", "unit"
 	defer func() {
 		if p := recover(); p != nil {
-			e.panicked(ctx, logged, "", p)
-			err = fmt.Errorf("core: experiment %s: %s panicked: %s", e.name, asked, panicText(p))
+			e.panicked(ctx, who.asking.kind(), "", p)
+			err = fmt.Errorf("core: experiment %s: %v panicked: %s", e.name, who.asking, panicText(p))
 		}
 	}()
 	u := e.def.Unit(subject)
 	if scope != nil {
-		asked, logged = "the scope", "scope"
+		who.asking = askingScope
 		scope.visit(e.name, &u, mint, who)
 	}
-	asked, logged = "KeyScheme", "key scheme" // the core's own panics at nothing
 	if err = e.client.keys.identify(e.name, &u, who); err != nil {
 		err = fmt.Errorf("core: experiment %s: %w", e.name, err)
 	}
@@ -71,9 +85,11 @@ func (s *spec) ask(ctx context.Context, who *identity, d *Decision) (err error) 
 	if s.enabled != nil && !s.enabled(ctx) {
 		return nil
 	}
-	if *d, err = s.rollout.Resolve(ctx, s.request(who)); err != nil {
+	got, err := s.rollout.Resolve(ctx, s.request(who))
+	if err != nil {
 		return err
 	}
+	*d = got
 	return s.checked(d, who)
 }
 
