@@ -113,7 +113,7 @@ func pipelineLaws() []Law {
 		},
 		{
 			ID:       "pipeline-unknown-variant",
-			Sentence: "A variant that the experiment does not have is refused when it is defined, or makes the core serve control, untracked and unstored.",
+			Sentence: "A variant that the experiment does not have is refused when it is defined, or makes the core serve control, untracked and unstored, with ErrUnknownVariant as the cause.",
 			Needs:    []core.Capability{core.NamesVariants},
 			Flags:    []Flag{{State: core.On, Weights: map[string]int{"red": 100}}},
 			Variants: oneOfTwo,
