@@ -214,7 +214,10 @@ func claimMutants() []storeMutant {
 			}
 		})},
 		{law: "keeps-older", how: "moves", harm: breaking(func(_ *testing.T, b *broken) {
+			var mu sync.Mutex // moves as one step, so that no two movers lose an entry
 			b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
+				mu.Lock()
+				defer mu.Unlock()
 				was := b.peek(ctx, experiment, key)
 				l := b.inner(ctx, experiment, key, older)
 				if was == (core.Entry{}) && l.OK && len(older) == 1 {
