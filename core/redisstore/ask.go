@@ -117,7 +117,7 @@ func (s *Store) settle(c *call, err error) {
 		if end == nil {
 			end = q.cmd.Err()
 		}
-		if end != nil && !patient && timedOut(end) {
+		if timedOut(end) && !patient {
 			continue
 		}
 		s.breaker.count(q.key, c.write, end, c.faults)

@@ -11,7 +11,7 @@ type crowd struct {
 	mu      sync.Mutex
 	trips   int
 	waiting []*call
-	faults  *faults // of the trip that they will make
+	faults  *faults // of the trips that they will make
 }
 
 // enter takes the place of one trip, if there is one.

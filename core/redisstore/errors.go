@@ -104,6 +104,9 @@ func contextError(err error) bool {
 
 // timedOut reports whether a command ended because of a deadline.
 func timedOut(err error) bool {
+	if err == nil {
+		return false // what follows allocates
+	}
 	var network net.Error
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.As(err, &network) && network.Timeout()
