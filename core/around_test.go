@@ -217,7 +217,7 @@ func TestNestedExperimentsCanBeForbidden(t *testing.T) {
 	require.ErrorIs(t, inner.Err, core.ErrNested)
 	require.Equal(t, core.SourceError, inner.Source)
 	require.False(t, inner.Tracked)
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 	require.Equal(t, 1, l.store.writes)
 	require.Contains(t, l.log.String(), "experiment=inline outer=pill_color forbidden=true")
 }
@@ -232,5 +232,5 @@ func TestAnExperimentInsideItselfIsNotNested(t *testing.T) {
 	})
 	_, err := l.exp.Run(ctx, &user{ID: "1"})
 	require.NoError(t, err)
-	require.Len(t, l.events.take(), 2)
+	require.Len(t, l.events.Take(), 2)
 }

@@ -120,7 +120,7 @@ func TestExcludeAfterResolvingOnlyStopsEvents(t *testing.T) {
 	require.Equal(t, "red", a.Variant)
 	require.False(t, a.Tracked)
 	require.NoError(t, trial.Track(ctx, core.Event{Action: "clicked"}))
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 }
 
 func TestExcludeWithAStoredEntryServesItWithoutEvents(t *testing.T) {
@@ -132,7 +132,7 @@ func TestExcludeWithAStoredEntryServesItWithoutEvents(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "red!", got)
 	require.NoError(t, trial.Track(ctx, core.Event{Action: "clicked"}))
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 	a := trial.Assign(ctx)
 	require.Equal(t, core.SourceStored, a.Source)
 	require.False(t, a.Tracked)

@@ -198,7 +198,7 @@ func TestInlineBehavesLikeDefine(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.Repeat("red", i), got)
 	}
-	require.Len(t, l.events.take(), 3)
+	require.Len(t, l.events.Take(), 3)
 }
 
 func TestInlineNamesAreBounded(t *testing.T) {

@@ -40,11 +40,11 @@ func TestExposedExperimentsRunOnAttributes(t *testing.T) {
 	require.NoError(t, x.Track(ctx, attrs, core.Event{Action: "clicked"}))
 	_, err = x.Publish(ctx, attrs)
 	require.NoError(t, err)
-	require.Len(t, l.events.take(), 3)
+	require.Len(t, l.events.Take(), 3)
 
 	require.NoError(t, x.TrackAssigned(ctx, attrs, core.Event{Action: "bought"}))
 	require.NoError(t, x.TrackAssigned(ctx, map[string]any{"id": "2"}, core.Event{Action: "bought"}))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 1, "only the unit that is in the experiment")
 	require.Equal(t, a.Key, events[0].Key)
 	l.nothingStored(l.exp.For(&user{ID: "2"}).OnlyAssigned().Assign(ctx))

@@ -60,7 +60,7 @@ func TestServeStoredServesWhatIsStoredUntracked(t *testing.T) {
 	got, err := l.exp.Run(ctx, &user{ID: "1"})
 	require.NoError(t, err)
 	require.Equal(t, "red!", got)
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 
 	require.Equal(t, core.SourceError, l.untracked(l.exp, &user{ID: "2"}).Source, "nothing is stored for it")
 	l.flag.err = core.ErrFlagNotFound
@@ -104,7 +104,7 @@ func TestFailedReadDecidesWithoutTheStoreAndWritesNothing(t *testing.T) {
 	}
 	require.Zero(t, l.store.writes)
 	l.exp.Publish(ctx, &user{ID: "1"})
-	require.True(t, l.events.take()[0].Degraded)
+	require.True(t, l.events.Take()[0].Degraded)
 	require.Positive(t, l.client.Stats().Degraded)
 }
 
@@ -333,7 +333,7 @@ func TestPanicInABehaviourIsTheAppsAndLeavesStateClean(t *testing.T) {
 		d.Variants[0].Run = func(context.Context, *user) (string, error) { panic("app") }
 	})
 	require.PanicsWithValue(t, "app", func() { _, _ = l.exp.Run(ctx, &user{ID: "1"}) })
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 	require.Equal(t, core.SourceStored, l.exp.Assign(ctx, &user{ID: "1"}).Source)
 	require.Zero(t, l.client.Stats().Panics)
 }
@@ -350,7 +350,7 @@ func TestBehaviourErrorIsReturnedAsItIs(t *testing.T) {
 
 func TestLostEventsAreCountedAndTrackSaysSo(t *testing.T) {
 	l := newLab(t, nil)
-	l.events.err = errors.New("queue full")
+	l.events.Err = errors.New("queue full")
 	_, err := l.exp.Run(ctx, &user{ID: "1"})
 	require.NoError(t, err)
 	require.ErrorContains(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}), "queue full")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 // user is the subject of most tests.
@@ -45,30 +46,6 @@ func (f *flag) Resolve(_ context.Context, r core.Request) (core.Decision, error)
 
 func (f *flag) set(s core.State, variant string) {
 	f.d, f.err = core.Decision{State: s, Variant: variant}, nil
-}
-
-// A recorder is a tracker that keeps what it gets.
-type recorder struct {
-	mu     sync.Mutex
-	events []core.Event
-	err    error
-}
-
-func (r *recorder) Track(_ context.Context, e core.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.events = append(r.events, e)
-	}
-	return r.err
-}
-
-func (r *recorder) take() []core.Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	events := r.events
-	r.events = nil
-	return events
 }
 
 // A flaky is a store whose operations fail or panic on demand, and which counts
@@ -151,7 +128,7 @@ type lab struct {
 	t      testing.TB
 	flag   *flag
 	store  *flaky
-	events *recorder
+	events *tracking.Recorder
 	log    *bytes.Buffer
 	client *core.Client
 	exp    *experiment
@@ -159,7 +136,7 @@ type lab struct {
 
 // newLab defines pill_color, with red and blue, after change had its say.
 func newLab(t testing.TB, change func(*core.Config, *definition)) *lab {
-	l := &lab{t: t, flag: &flag{}, store: &flaky{Store: core.NewMemoryStore(nil)}, events: &recorder{}, log: &bytes.Buffer{}}
+	l := &lab{t: t, flag: &flag{}, store: &flaky{Store: core.NewMemoryStore(nil)}, events: &tracking.Recorder{}, log: &bytes.Buffer{}}
 	l.flag.set(core.Conditional, "red")
 	l.exp = l.define(change)
 	return l
@@ -216,12 +193,12 @@ func (l *lab) nothingStored(a core.Assignment) {
 // app's.
 func (l *lab) untracked(exp *experiment, u *user) core.Assignment {
 	l.t.Helper()
-	l.events.take()
+	l.events.Take()
 	ctx := context.Background()
 	_, err := exp.Run(ctx, u)
 	require.NoError(l.t, err)
 	require.NoError(l.t, exp.Track(ctx, u, core.Event{Action: "clicked"}))
-	require.Empty(l.t, l.events.take())
+	require.Empty(l.t, l.events.Take())
 	a := exp.Assign(ctx, u)
 	require.False(l.t, a.Tracked)
 	require.Equal(l.t, core.Control, a.Variant)
@@ -231,12 +208,12 @@ func (l *lab) untracked(exp *experiment, u *user) core.Assignment {
 // tracked checks that Run sends the assignment event and Track the app's.
 func (l *lab) tracked(exp *experiment, u *user) core.Assignment {
 	l.t.Helper()
-	l.events.take()
+	l.events.Take()
 	ctx := context.Background()
 	_, err := exp.Run(ctx, u)
 	require.NoError(l.t, err)
 	require.NoError(l.t, exp.Track(ctx, u, core.Event{Action: "clicked"}))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(l.t, events, 2)
 	require.Equal(l.t, "assignment", events[0].Action)
 	require.Equal(l.t, "clicked", events[1].Action)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 // cursed is a value whose every method panics, with a value that panics in turn
@@ -68,7 +69,7 @@ type bareHandler struct{ slog.Handler }
 func (bareHandler) Handle(context.Context, slog.Record) error { panic("boom") }
 
 func TestLogHandlerThatPanics(t *testing.T) {
-	for name, tracker := range map[string]core.Tracker{"tracker": &recorder{}, "no tracker": nil} {
+	for name, tracker := range map[string]core.Tracker{"tracker": &tracking.Recorder{}, "no tracker": nil} {
 		l := newLab(t, func(c *core.Config, _ *definition) {
 			c.Tracker = tracker
 			c.Logger = slog.New(bareHandler{slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})})

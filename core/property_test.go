@@ -78,7 +78,7 @@ func TestRulesHoldInAnyOrder(t *testing.T) {
 			if forced != "" {
 				callCtx = core.WithForced(ctx, "pill_color", forced)
 			}
-			l.events.take()
+			l.events.Take()
 			trial := l.exp.For(u)
 			if rapid.IntRange(0, 4).Draw(rt, "only assigned") == 0 {
 				trial.OnlyAssigned()
@@ -90,7 +90,7 @@ func TestRulesHoldInAnyOrder(t *testing.T) {
 			_, err := trial.Run(callCtx)
 			require.NoError(rt, err)
 			a := trial.Assign(callCtx)
-			events := l.events.take()
+			events := l.events.Take()
 
 			require.Contains(rt, l.exp.Variants(), a.Variant, "only known variants")
 			require.Equal(rt, a.Tracked, len(events) == 1, "tracked means that the event leaves")

@@ -88,13 +88,13 @@ func TestOneDecisionPerRequest(t *testing.T) {
 	require.Equal(t, first, l.exp.For(anna).OnlyAssigned().Assign(page))
 	require.Equal(t, 1, l.flag.asked)
 	require.Equal(t, 1, l.store.loads)
-	require.Len(t, l.events.take(), 1, "and one event")
+	require.Len(t, l.events.Take(), 1, "and one event")
 	require.ErrorIs(t, l.exp.For(anna).AssignTo("mauve").Assign(page).Err, core.ErrUnknownVariant)
 
 	l.flag.set(core.Conditional, "red")
 	require.Equal(t, "blue", l.exp.For(anna).AssignTo("blue").Publish(page).Variant)
 	require.Equal(t, "blue", l.exp.Publish(page, anna).Variant, "AssignTo replaces it")
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 	forced := core.WithForced(page, "pill_color", "red")
 	require.Equal(t, "red", l.exp.Publish(forced, anna).Variant)
 	require.Equal(t, "red", l.exp.Publish(page, anna).Variant, "so does WithForced")
@@ -154,7 +154,7 @@ func TestOneDecisionAmongGoroutines(t *testing.T) {
 		}
 		wg.Wait()
 		require.Len(t, slices.Compact(got), 1, "%q", got)
-		require.Len(t, l.events.take(), 1)
+		require.Len(t, l.events.Take(), 1)
 	}
 }
 
@@ -177,7 +177,7 @@ func TestTheFirstDecisionOfARequestStands(t *testing.T) {
 	require.Equal(t, "blue", l.exp.Publish(page, nobody).Variant)
 	require.Equal(t, "blue", inner.Variant)
 	require.Equal(t, "blue", b.cookies["pill_color"].Entry.Variant)
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 }
 
 func TestUnitsWithoutActorNeedNoCookie(t *testing.T) {
@@ -294,7 +294,7 @@ func TestTrackEntry(t *testing.T) {
 	clicked := core.Event{Action: "clicked"}
 	require.Error(t, l.client.TrackKey(ctx, "pill_color", a.Key, clicked), "nothing is stored yet")
 	require.NoError(t, l.client.TrackEntry(ctx, "pill_color", a.Key, red, clicked))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 1)
 	require.Equal(t, "red", events[0].Variant)
 	require.Equal(t, core.SourceResolved, events[0].Origin)
@@ -302,7 +302,7 @@ func TestTrackEntry(t *testing.T) {
 
 	require.NoError(t, l.store.Store.Save(ctx, "pill_color", a.Key, entry("blue", core.SourceManual)))
 	require.NoError(t, l.client.TrackEntry(ctx, "pill_color", a.Key, red, clicked))
-	require.Equal(t, "blue", l.events.take()[0].Variant, "the store knows better")
+	require.Equal(t, "blue", l.events.Take()[0].Variant, "the store knows better")
 	require.ErrorContains(t, l.client.TrackEntry(ctx, "nowhere", a.Key, red, clicked), "nowhere")
 }
 
@@ -328,12 +328,12 @@ func TestTrackAssignmentOncePerRequest(t *testing.T) {
 	page := b.page()
 	seen := func(ctx context.Context) int {
 		require.NoError(t, l.client.TrackAssignment(ctx, "pill_color", core.Actor("anna"), core.Decision{State: core.Conditional, Variant: "red"}))
-		return len(l.events.take())
+		return len(l.events.Take())
 	}
 	require.Equal(t, 1, seen(page))
 	require.Zero(t, seen(page))
 	_ = l.exp.Publish(page, &user{ID: "anna"})
-	require.Empty(t, l.events.take(), "the same event")
+	require.Empty(t, l.events.Take(), "the same event")
 	require.Equal(t, 1, seen(b.page()), "another request")
 	b.silent = true
 	require.Zero(t, seen(b.page()))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 // A person of the simulation: first a cookie, then an account, perhaps a second
@@ -57,7 +58,7 @@ func TestAATestStaysEven(t *testing.T) {
 	people := crowdSize(20_000)
 	rng := rand.New(rand.NewPCG(1, 2))
 	store := core.NewMemoryStore(nil)
-	events := &recorder{}
+	events := &tracking.Recorder{}
 	old := simulated(t, store, core.Even, events, secrets[1])
 	next := simulated(t, store, core.Even, events, secrets[0], secrets[1])
 	eras := []era{{old}, {old}, {old, next}, {old, next}, {next}, {next}}
@@ -68,7 +69,7 @@ func TestAATestStaysEven(t *testing.T) {
 	}
 	first := make([]string, people)
 	for day, processes := range eras {
-		events.take()
+		events.Take()
 		tracked := map[string]int{}
 		for i, p := range crowd {
 			visits := 0
@@ -108,7 +109,7 @@ func TestAATestStaysEven(t *testing.T) {
 		}
 		n := float64(tracked[core.Control] + tracked[core.Candidate])
 		require.InDelta(t, n/2, tracked[core.Control], 4*math.Sqrt(n)/2, "day %d: %v", day, tracked)
-		for _, e := range events.take() {
+		for _, e := range events.Take() {
 			if e.Origin != core.SourceResolved {
 				require.Fail(t, "an event of another origin", "%+v", e)
 			}

@@ -33,7 +33,7 @@ func TestAssignmentEventIsWhole(t *testing.T) {
 	start := time.Now()
 	a := l.exp.Publish(ctx, &user{ID: "ada@example.com"})
 	require.Equal(t, "SPLIT", a.Reason)
-	e := l.events.take()[0]
+	e := l.events.Take()[0]
 	require.Len(t, e.ID, 32)
 	require.False(t, e.Time.Before(start))
 	e.ID, e.Time = "", time.Time{}
@@ -48,7 +48,7 @@ func TestAssignmentEventIsWhole(t *testing.T) {
 
 func TestAssignmentEventRepeatsWithTheSameID(t *testing.T) {
 	l := newLab(t, nil)
-	id := func(u string, publish func(u *user)) string { publish(&user{ID: u}); return l.events.take()[0].ID }
+	id := func(u string, publish func(u *user)) string { publish(&user{ID: u}); return l.events.Take()[0].ID }
 	publish := func(u *user) { l.exp.Publish(ctx, u) }
 	first := id("1", publish)
 	require.Equal(t, first, id("1", publish))
@@ -61,13 +61,13 @@ func TestAssignmentEventGoesOutOncePerTrial(t *testing.T) {
 	trial := l.exp.For(&user{ID: "1"})
 	trial.Assign(ctx)
 	trial.Signature(ctx)
-	require.Empty(t, l.events.take(), "assigning is silent")
+	require.Empty(t, l.events.Take(), "assigning is silent")
 	for range 3 {
 		_, err := trial.Run(ctx)
 		require.NoError(t, err)
 		trial.Publish(ctx)
 	}
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 }
 
 func TestTrackSendsItsOwnEventOnly(t *testing.T) {
@@ -76,7 +76,7 @@ func TestTrackSendsItsOwnEventOnly(t *testing.T) {
 	mine := core.Event{ID: "mine", Action: "clicked", Value: 1, Label: "l", Property: "p", Fields: map[string]any{"a": 1}, Time: at,
 		Experiment: "lies", Variant: "lies", Key: "lies"}
 	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, mine))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 1)
 	want := mine
 	a := l.exp.Assign(ctx, &user{ID: "1"})
@@ -86,7 +86,7 @@ func TestTrackSendsItsOwnEventOnly(t *testing.T) {
 
 	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}))
 	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}))
-	events = l.events.take()
+	events = l.events.Take()
 	require.NotEqual(t, events[0].ID, events[1].ID)
 	require.NotEmpty(t, events[0].ID)
 }
@@ -95,7 +95,7 @@ func TestTrackRefusesNoActionAndTheReservedOne(t *testing.T) {
 	l := newLab(t, nil)
 	require.ErrorContains(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{}), "without an action")
 	require.ErrorContains(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "assignment"}), "belongs to the automatic event")
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 }
 
 func TestSignature(t *testing.T) {
@@ -215,7 +215,7 @@ func TestTrackKey(t *testing.T) {
 	visited := core.Event{Action: "visited", Label: "/docs"}
 	a := l.exp.Assign(ctx, &user{ID: "1"})
 	require.NoError(t, l.client.TrackKey(ctx, "pill_color", strings.ToUpper(a.Key), visited))
-	e := l.events.take()[0]
+	e := l.events.Take()[0]
 	require.Equal(t, []string{"visited", "red", a.Key, "/docs"}, []string{e.Action, e.Variant, e.Key, e.Label})
 	require.Equal(t, core.SourceStored, e.Source)
 	require.Equal(t, core.SourceResolved, e.Origin)
@@ -240,5 +240,5 @@ func TestTrackKey(t *testing.T) {
 	require.NoError(t, l.client.TrackKey(ctx, "pill_color", a.Key, visited), "off is silent")
 	l.flag.err = errFlag
 	require.ErrorIs(t, l.client.TrackKey(ctx, "pill_color", a.Key, visited), errFlag)
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 }

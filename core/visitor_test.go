@@ -19,7 +19,7 @@ func TestFirstPageCountsAndStoresNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "red!", got)
 	require.NoError(t, l.exp.Track(page, nobody, core.Event{Action: "clicked"}))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 2)
 	require.Equal(t, events[0].Key, events[1].Key)
 	require.Zero(t, l.store.loads, "a fresh visitor has nothing to read")
@@ -33,7 +33,7 @@ func TestFirstPageCountsAndStoresNothing(t *testing.T) {
 	require.Equal(t, core.SourceStored, a.Source)
 	require.Equal(t, core.SourceResolved, a.Origin)
 	require.Equal(t, events[0].Key, a.Key)
-	require.Equal(t, events[0].ID, l.events.take()[0].ID, "the same event, for consumers that deduplicate")
+	require.Equal(t, events[0].ID, l.events.Take()[0].ID, "the same event, for consumers that deduplicate")
 	e, ok := l.stands(a)
 	require.True(t, ok)
 	require.Equal(t, entry("red", core.SourceResolved), e)
@@ -57,7 +57,7 @@ func TestAnonymousWithoutCookieIsNoUnit(t *testing.T) {
 			require.Equal(t, core.SourceNoUnit, a.Source)
 			require.NoError(t, a.Err)
 			require.Empty(t, b.cookies)
-			require.Empty(t, l.events.take())
+			require.Empty(t, l.events.Take())
 			require.Empty(t, core.PublishedIn(page))
 		})
 	}
@@ -71,7 +71,7 @@ func TestVisitorWithoutCookieIsLostWhenTheHeaderGoesFirst(t *testing.T) {
 	a := l.exp.Publish(b.page(), nobody)
 	require.Equal(t, core.SourceNoUnit, a.Source)
 	require.Equal(t, core.Control, a.Variant)
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 }
 
 func TestCookieIsSetForTrackedDecisionsOnly(t *testing.T) {
@@ -347,7 +347,7 @@ func TestManualOnAFreshVisitorIsInTheCookieOnly(t *testing.T) {
 func TestSilentScope(t *testing.T) {
 	l, b := newLab(t, nil), &browser{}
 	l.exp.Publish(b.page(), nobody)
-	l.events.take()
+	l.events.Take()
 	b.silent = true
 	for _, u := range []*user{nobody, {ID: "anna"}} {
 		page := b.page()
@@ -355,6 +355,6 @@ func TestSilentScope(t *testing.T) {
 		require.Equal(t, "red", a.Variant)
 		require.False(t, a.Tracked)
 		require.NoError(t, l.exp.Track(page, u, core.Event{Action: "clicked"}))
-		require.Empty(t, l.events.take())
+		require.Empty(t, l.events.Take())
 	}
 }

@@ -123,5 +123,5 @@ func TestFloodWithoutCookiesStoresNothing(t *testing.T) {
 	}
 	require.Zero(t, l.store.count())
 	require.Zero(t, l.store.bytes)
-	require.Len(t, l.events.take(), 4000)
+	require.Len(t, l.events.Take(), 4000)
 }

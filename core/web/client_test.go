@@ -145,10 +145,10 @@ func TestClientEvents(t *testing.T) {
 	b := l.browser().asPage()
 	page, _ := b.get("/")
 	e := published(t, dataBlock(t, page))["shop_pill_color"]
-	l.events.take()
+	l.events.Take()
 	_, resp := b.do(http.MethodPost, "/experiment/track", event(t, e, nil))
 	require.Equal(t, http.StatusNoContent, resp.StatusCode)
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 1, "the first page counts, although nothing is stored")
 	require.Zero(t, l.store.count())
 	got := events[0]
@@ -162,7 +162,7 @@ func TestClientEvents(t *testing.T) {
 	require.Equal(t, "https://www.shop.example", resp.Header.Get("Access-Control-Allow-Origin"))
 	_, resp = b.do(http.MethodOptions, "/experiment/track", "")
 	require.Equal(t, http.StatusNoContent, resp.StatusCode)
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 
 	for name, c := range map[string]struct {
 		change func(*browser)
@@ -190,7 +190,7 @@ func TestClientEvents(t *testing.T) {
 		}
 		_, resp := b.do(http.MethodPost, "/experiment/track", c.body)
 		require.Equal(t, c.status, resp.StatusCode, name)
-		require.Empty(t, l.events.take(), name)
+		require.Empty(t, l.events.Take(), name)
 	}
 	_, resp = l.browser().asPage().get("/experiment/track")
 	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
@@ -224,10 +224,10 @@ func TestClientEventHook(t *testing.T) {
 	b := l.browser().asPage()
 	page, _ := b.get("/")
 	e := published(t, dataBlock(t, page))["shop_pill_color"]
-	l.events.take()
+	l.events.Take()
 	for action, n := range map[string]int{"clicked": 1, "other": 0, "panic": 0} {
 		b.do(http.MethodPost, "/experiment/track", event(t, e, map[string]any{"action": action}))
-		events := l.events.take()
+		events := l.events.Take()
 		require.Len(t, events, n, action)
 		if n == 1 {
 			require.Equal(t, "seen", events[0].Label)

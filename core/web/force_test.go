@@ -32,10 +32,10 @@ func TestForceNeedsPermission(t *testing.T) {
 	require.Equal(t, 1, l.store.count(), "it is stored at once")
 	body, _ = b.get("/")
 	require.Equal(t, "blue stored", body)
-	l.events.take()
+	l.events.Take()
 	body, _ = b.get("/?user=anna")
 	require.Equal(t, "blue stored", body, "it survives the sign-in")
-	require.Equal(t, core.SourceForced, l.events.take()[0].Origin, "and marks the events")
+	require.Equal(t, core.SourceForced, l.events.Take()[0].Origin, "and marks the events")
 
 	for name, c := range map[string]struct{ path, header, value string }{
 		"cross-site":       {force, "Sec-Fetch-Site", "cross-site"},

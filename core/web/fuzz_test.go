@@ -12,6 +12,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/web"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 // FuzzCookie: what is not signed is no visitor, and what is signed comes back.
@@ -107,7 +108,7 @@ func (s scheme) Key([]byte, string, []core.Attr) (string, error) { return string
 
 func newScript(t *testing.T, key string) *lab {
 	client, err := core.New(core.Config{KeySecret: secret, NamePrefix: "shop", KeyScheme: scheme(key),
-		Tracker: &recorder{}})
+		Tracker: &tracking.Recorder{}})
 	require.NoError(t, err)
 	l := &lab{t: t, client: client}
 	l.exp = l.define("pill_color")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/web"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
@@ -50,34 +51,13 @@ func (s *store) Save(ctx context.Context, experiment, key string, e core.Entry) 
 	return s.Store.Save(ctx, experiment, key, e)
 }
 
-// A recorder is a tracker that keeps what it gets.
-type recorder struct {
-	mu     sync.Mutex
-	events []core.Event
-}
-
-func (r *recorder) Track(_ context.Context, e core.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, e)
-	return nil
-}
-
-func (r *recorder) take() []core.Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	events := r.events
-	r.events = nil
-	return events
-}
-
 // A lab is a site behind TLS that shows one experiment: who comes without the
 // query user is a visitor.
 type lab struct {
 	t      testing.TB
 	flag   core.Decision // what the flag system says
 	store  *store
-	events *recorder
+	events *tracking.Recorder
 	log    *bytes.Buffer
 	client *core.Client
 	exp    *core.Experiment[string, string]
@@ -87,7 +67,7 @@ type lab struct {
 }
 
 func newLab(t testing.TB, change func(*core.Config, *web.Config)) *lab {
-	l := &lab{t: t, store: &store{Store: core.NewMemoryStore(nil)}, events: &recorder{}, log: &bytes.Buffer{}}
+	l := &lab{t: t, store: &store{Store: core.NewMemoryStore(nil)}, events: &tracking.Recorder{}, log: &bytes.Buffer{}}
 	l.flag = core.Decision{State: core.Conditional, Variant: "red"}
 	logger := slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg := core.Config{Store: l.store, Tracker: l.events, KeySecret: secret, Logger: logger, NamePrefix: "shop"}

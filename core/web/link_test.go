@@ -32,7 +32,7 @@ func TestSignedLink(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
 	require.Equal(t, docs, resp.Header.Get("Location"))
 	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	events := l.events.take()
+	events := l.events.Take()
 	require.Len(t, events, 1)
 	require.Equal(t, "visited", events[0].Action)
 	require.Equal(t, "red", events[0].Variant)
@@ -81,7 +81,7 @@ func TestLinksThatTrackNothing(t *testing.T) {
 		t.Helper()
 		_, resp := b.do(method, path, "")
 		require.Equal(t, http.StatusSeeOther, resp.StatusCode)
-		require.Empty(t, l.events.take())
+		require.Empty(t, l.events.Take())
 	}
 	redirects(l.browser(), http.MethodHead, path)
 	redirects(l.browser(), http.MethodGet, "/experiment/shop_pill_color:00000000000000000000000000000000?"+docs[:20])
@@ -176,7 +176,7 @@ func TestHostileTargetsAreRefused(t *testing.T) {
 			}
 		}
 	}
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 	status, location := l.raw("/experiment/shop_pill_color:" + key + "?https://shop.example/")
 	require.Equal(t, http.StatusSeeOther, status)
 	require.Equal(t, "https://shop.example/", location)

@@ -24,7 +24,7 @@ func TestVisitorIsKeptByACookie(t *testing.T) {
 	b := l.browser()
 	body, resp := b.get("/")
 	require.Equal(t, "red resolved", body)
-	require.Len(t, l.events.take(), 1)
+	require.Len(t, l.events.Take(), 1)
 	require.Zero(t, l.store.count())
 	require.Len(t, resp.Cookies(), 1)
 	c := resp.Cookies()[0]
@@ -181,7 +181,7 @@ func TestHeaderSentBeforeTheExperiment(t *testing.T) {
 			body, resp := b.get("/")
 			require.Contains(t, body, "control no-unit")
 			require.Empty(t, resp.Cookies())
-			require.Empty(t, l.events.take())
+			require.Empty(t, l.events.Take())
 			body, _ = b.get("/?user=anna")
 			require.Contains(t, body, "red resolved")
 		})
@@ -283,10 +283,10 @@ func TestPrivacy(t *testing.T) {
 			if c.silent {
 				require.Equal(t, "control no-unit", body)
 				require.Empty(t, b.cookies())
-				require.Empty(t, l.events.take())
+				require.Empty(t, l.events.Take())
 			} else {
 				require.Equal(t, "red resolved", body)
-				require.Len(t, l.events.take(), 2)
+				require.Len(t, l.events.Take(), 2)
 			}
 		})
 	}
@@ -296,12 +296,12 @@ func TestKnownCookieUnderGPC(t *testing.T) {
 	l := newLab(t, nil)
 	b := l.browser()
 	b.get("/")
-	l.events.take()
+	l.events.Take()
 	b.header.Set("Sec-GPC", "1")
 	l.flag.Variant = "blue"
 	body, _ := b.get("/")
 	require.Equal(t, "red stored", body)
-	require.Empty(t, l.events.take())
+	require.Empty(t, l.events.Take())
 }
 
 func TestWithRequest(t *testing.T) {

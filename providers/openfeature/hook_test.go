@@ -14,6 +14,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/noleak"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
@@ -23,7 +25,7 @@ func flagOf(value any, variant string, reason of.Reason, metadata of.FlagMetadat
 }
 
 // hooked returns an OpenFeature client over the flags, with a hook at its API.
-func hooked(t testing.TB, flags map[string]memprovider.InMemoryFlag, options ...openfeature.HookOption) (*of.Client, *core.Client, *recorder, *logbook) {
+func hooked(t testing.TB, flags map[string]memprovider.InMemoryFlag, options ...openfeature.HookOption) (*of.Client, *core.Client, *tracking.Recorder, *logbook) {
 	t.Helper()
 	experiments, events, log := experiments(t, nil)
 	api := newAPI(t)
@@ -37,19 +39,19 @@ func TestHookSendsTheCoresEvent(t *testing.T) {
 	e := pill(t, experiments, openfeature.New(client, nil))
 	_, err := e.Run(ctx, "ann")
 	require.NoError(t, err)
-	own := events.take()
+	own := events.Take()
 	require.Len(t, own, 1, "evaluations by the rollout are the core's alone")
 
 	color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
 	require.NoError(t, err)
 	require.Equal(t, "red", color)
-	seen := events.take()
+	seen := events.Take()
 	require.Len(t, seen, 1)
 	seen[0].Time = own[0].Time
 	require.Equal(t, own, seen, "key, ID, state and all")
 
 	_, _ = client.StringValue(ctx, "pill_color", "grey", user("ann"))
-	again := events.take()
+	again := events.Take()
 	require.Len(t, again, 1)
 	require.Equal(t, own[0].ID, again[0].ID, "consumers count it once")
 }
@@ -90,7 +92,7 @@ func TestHookRecords(t *testing.T) {
 		t.Run(c.about, func(t *testing.T) {
 			client, experiments, events, log := hooked(t, map[string]memprovider.InMemoryFlag{"flag": c.flag})
 			evaluate(client, c.flag)
-			got := events.take()
+			got := events.Take()
 			require.Empty(t, log.String())
 			if c.variant == "" {
 				require.Empty(t, got)
@@ -129,12 +131,12 @@ func evaluate(client *of.Client, flag memprovider.InMemoryFlag) {
 
 func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
 	flags := map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)}
-	silent := func(t *testing.T, client *of.Client, events *recorder, flag string, options ...of.Option) {
+	silent := func(t *testing.T, client *of.Client, events *tracking.Recorder, flag string, options ...of.Option) {
 		t.Helper()
 		color, err := client.StringValue(ctx, flag, "grey", user("ann"), options...)
 		require.Error(t, err)
 		require.Equal(t, "grey", color)
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 	}
 	t.Run("no such flag", func(t *testing.T) {
 		client, _, events, _ := hooked(t, flags)
@@ -144,7 +146,7 @@ func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
 		client, _, events, _ := hooked(t, flags)
 		_, err := client.BooleanValue(ctx, "pill_color", false, user("ann"))
 		require.Error(t, err)
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 	})
 	t.Run("a hook fails before", func(t *testing.T) {
 		client, _, events, _ := hooked(t, flags)
@@ -155,7 +157,7 @@ func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
 		silent(t, client, events, "pill_color", of.WithHooks(failingHook{}))
 		_, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
 		require.NoError(t, err)
-		require.Len(t, events.take(), 1, "the next one is recorded")
+		require.Len(t, events.Take(), 1, "the next one is recorded")
 	})
 	t.Run("a hook fails after ours had its turn", func(t *testing.T) {
 		experiments, events, _ := experiments(t, nil)
@@ -181,13 +183,13 @@ func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
 		client := newAPI(t).NewClient()
 		client.AddHooks(openfeature.NewHook(experiments))
 		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Empty(t, log.String())
 	})
 	t.Run("nobody", func(t *testing.T) {
 		client, _, events, log := hooked(t, flags)
 		client.String(ctx, "pill_color", "grey", of.EvaluationContext{})
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Empty(t, log.String())
 	})
 }
@@ -207,11 +209,11 @@ func TestHookInARequest(t *testing.T) {
 		client.String(ctx, "pill_color", "grey", user("ann"))
 	}
 	evaluate(core.WithScope(ctx, scope{}))
-	require.Len(t, events.take(), 1, "once per request")
+	require.Len(t, events.Take(), 1, "once per request")
 	evaluate(core.WithScope(ctx, scope{}))
-	require.Len(t, events.take(), 1)
+	require.Len(t, events.Take(), 1)
 	evaluate(core.WithScope(ctx, scope{silent: true}))
-	require.Empty(t, events.take(), "DNT, no consent, a robot")
+	require.Empty(t, events.Take(), "DNT, no consent, a robot")
 }
 
 type stopping struct{ of.UnimplementedHook }
@@ -240,7 +242,7 @@ func TestHookOptions(t *testing.T) {
 	t.Run("OnlyFlags", func(t *testing.T) {
 		client, _, events, log := hooked(t, flags, openfeature.OnlyFlags("pill_color"))
 		all(client)
-		require.Equal(t, []string{"pill_color red"}, names(events.take()))
+		require.Equal(t, []string{"pill_color red"}, names(events.Take()))
 		require.Empty(t, log.String())
 	})
 	t.Run("NamedBy", func(t *testing.T) {
@@ -248,12 +250,12 @@ func TestHookOptions(t *testing.T) {
 			return map[string]string{"newCheckout": "shop_checkout"}[flag]
 		}))
 		all(client)
-		require.Equal(t, []string{"shop_checkout candidate"}, names(events.take()))
+		require.Equal(t, []string{"shop_checkout candidate"}, names(events.Take()))
 	})
 	t.Run("ControlNamed", func(t *testing.T) {
 		client, _, events, _ := hooked(t, flags, openfeature.OnlyFlags("layout"), openfeature.ControlNamed("baseline", "off"))
 		all(client)
-		require.Equal(t, []string{"layout control"}, names(events.take()))
+		require.Equal(t, []string{"layout control"}, names(events.Take()))
 	})
 	t.Run("UnitBy", func(t *testing.T) {
 		account := func(c of.EvaluationContext) core.Unit {
@@ -266,7 +268,7 @@ func TestHookOptions(t *testing.T) {
 			Unit:     func(id string) core.Unit { return core.NewUnit(core.String("account", id)) },
 			Variants: []core.Variant[string, string]{{Name: "red"}}})
 		require.NoError(t, err)
-		require.Equal(t, e.Assign(ctx, "acme").Key, events.take()[0].Key)
+		require.Equal(t, e.Assign(ctx, "acme").Key, events.Take()[0].Key)
 	})
 	t.Run("ExcludedBy", func(t *testing.T) {
 		robots := func(_ context.Context, about of.HookContext) bool {
@@ -278,15 +280,15 @@ func TestHookOptions(t *testing.T) {
 		client, _, events, log := hooked(t, flags, openfeature.ExcludedBy(robots))
 		client.String(ctx, "pill_color", "grey", user("bot-1"))
 		client.String(ctx, "layout", "old", user("ann"))
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Contains(t, log.String(), "panicked: boom")
 		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Len(t, events.take(), 1)
+		require.Len(t, events.Take(), 1)
 	})
 	t.Run("nil", func(t *testing.T) {
 		client, _, events, _ := hooked(t, flags, nil)
 		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Len(t, events.take(), 1)
+		require.Len(t, events.Take(), 1)
 	})
 }
 
@@ -316,7 +318,7 @@ func TestHookComplaints(t *testing.T) {
 			require.NoError(t, err)
 			require.NotContains(t, []any{false, "grey", nil}, value, "the app gets what the flag says")
 		}
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Equal(t, 1, strings.Count(log.String(), "an evaluation was not recorded"), log.String())
 		require.Contains(t, log.String(), want)
 	}
@@ -333,13 +335,13 @@ func TestHookComplaints(t *testing.T) {
 		require.NoError(t, err)
 		client.String(ctx, "pill_color", "grey", user("ann"))
 		client.Boolean(ctx, "checkout", false, user("ann"))
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Contains(t, log.String(), "unknown variant")
 		require.Contains(t, log.String(), "says true, which is any of the variants")
 	})
 	t.Run("a tracker that fails", func(t *testing.T) {
 		client, experiments, events, _ := hooked(t, flags)
-		events.err = errors.New("full")
+		events.Err = errors.New("full")
 		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
 		require.NoError(t, err)
 		require.Equal(t, "red", color)
@@ -350,7 +352,7 @@ func TestHookComplaints(t *testing.T) {
 		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
 		require.NoError(t, err)
 		require.Equal(t, "red", color)
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 		require.Contains(t, log.String(), "panicked: boom")
 	})
 	t.Run("no client", func(t *testing.T) {
@@ -366,7 +368,7 @@ func TestHookComplaints(t *testing.T) {
 // those that fail, nothing left over.
 func TestHookConcurrently(t *testing.T) {
 	client, _, events, _ := hooked(t, map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)})
-	defer requireNoLeaks(t, goleak.IgnoreCurrent()) // but for the SDK's own
+	defer noleak.Require(t, goleak.IgnoreCurrent()) // but for the SDK's own
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -378,12 +380,12 @@ func TestHookConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Len(t, events.take(), 8*50)
+	require.Len(t, events.Take(), 8*50)
 }
 
 // After an API is shut down nothing of ours runs on.
 func TestNoGoroutineStays(t *testing.T) {
-	defer requireNoLeaks(t, goleak.IgnoreCurrent())
+	defer noleak.Require(t, goleak.IgnoreCurrent())
 	t.Run("", func(t *testing.T) {
 		s := newShop(t, on("red"), nil)
 		s.AddHooks(openfeature.NewHook(s.core))
@@ -392,14 +394,4 @@ func TestNoGoroutineStays(t *testing.T) {
 		_, err := openfeature.New(flags, &openfeature.Options{Timeout: time.Minute, Flag: func(string) string { return "other" }}).Resolve(ctx, request)
 		require.NoError(t, err)
 	})
-}
-
-// requireNoLeaks fails unless all goroutines end but those that options ignore. A
-// busy machine takes longer than goleak waits.
-func requireNoLeaks(t *testing.T, options ...goleak.Option) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); goleak.Find(options...) != nil && time.Now().Before(deadline); {
-		continue // Find waits
-	}
-	goleak.VerifyNone(t, options...)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
 var (
@@ -57,30 +58,6 @@ func colors(variant string, reason of.Reason) memprovider.InMemoryFlag {
 	}
 }
 
-// A recorder is a tracker that keeps what it gets.
-type recorder struct {
-	mu     sync.Mutex
-	events []core.Event
-	err    error
-}
-
-func (r *recorder) Track(_ context.Context, e core.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.events = append(r.events, e)
-	}
-	return r.err
-}
-
-func (r *recorder) take() []core.Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	events := r.events
-	r.events = nil
-	return events
-}
-
 // A logbook is where a client's logger writes.
 type logbook struct {
 	mu   sync.Mutex
@@ -100,9 +77,9 @@ func (l *logbook) String() string {
 }
 
 // experiments returns a client with a memory store, its events and its log.
-func experiments(t testing.TB, change func(*core.Config)) (*core.Client, *recorder, *logbook) {
+func experiments(t testing.TB, change func(*core.Config)) (*core.Client, *tracking.Recorder, *logbook) {
 	t.Helper()
-	events, log := &recorder{}, &logbook{}
+	events, log := &tracking.Recorder{}, &logbook{}
 	cfg := core.Config{KeySecret: secret, Store: core.NewMemoryStore(nil), Tracker: events,
 		Logger: slog.New(slog.NewTextHandler(log, nil))}
 	if change != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
@@ -43,7 +44,7 @@ func TestLoopsAreFoundAtRegistration(t *testing.T) {
 				require.Equal(t, of.FatalState, flags.State())
 				_, err = flags.StringValue(ctx, "pill_color", "none", user("ann"))
 				require.ErrorContains(t, err, "PROVIDER_FATAL")
-				require.Empty(t, events.take())
+				require.Empty(t, events.Take())
 			})
 		}
 	}
@@ -67,7 +68,7 @@ func TestProvidersInLineAreNoLoop(t *testing.T) {
 	color, err := api.NewClient().StringValue(ctx, "pill_color", "none", user("ann"))
 	require.NoError(t, err)
 	require.Equal(t, "red!", color)
-	require.Len(t, events.take(), 1)
+	require.Len(t, events.Take(), 1)
 
 	// Experiments of another service, in front of these.
 	front, _, _ := experiments(t, nil)
@@ -88,12 +89,12 @@ func (w *watching) After(context.Context, of.HookContext, of.InterfaceEvaluation
 
 // What registration can't see ends at the second time round.
 func TestLoopsEnd(t *testing.T) {
-	failed := func(t *testing.T, c *of.Client, events *recorder) {
+	failed := func(t *testing.T, c *of.Client, events *tracking.Recorder) {
 		t.Helper()
 		details, err := c.StringValueDetails(ctx, "pill_color", "none", user("ann"))
 		require.Error(t, err)
 		require.Equal(t, "none", details.Value)
-		require.Empty(t, events.take())
+		require.Empty(t, events.Take())
 	}
 	t.Run("hidden in a wrapper", func(t *testing.T) {
 		api := newAPI(t)
@@ -117,7 +118,7 @@ func TestLoopsEnd(t *testing.T) {
 	t.Run("through another provider", func(t *testing.T) {
 		api := newAPI(t)
 		domains := []string{"one", "other"}
-		var recorders []*recorder
+		var recorders []*tracking.Recorder
 		for i, domain := range domains {
 			client, events, _ := experiments(t, nil)
 			recorders = append(recorders, events)

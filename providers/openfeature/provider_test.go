@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
@@ -37,7 +38,7 @@ type shop struct {
 	*of.Client
 	core     *core.Client
 	exp      *core.Experiment[string, string]
-	events   *recorder
+	events   *tracking.Recorder
 	log      *logbook
 	provider *openfeature.Provider
 }
@@ -86,7 +87,7 @@ func TestProviderRunsExperiments(t *testing.T) {
 	require.Equal(t, core.SourceStored, a.Source, "it was kept")
 	require.Equal(t, of.FlagMetadata{"experiment": "pill_color", "key": a.Key, "state": "conditional",
 		"source": "resolved", "origin": "resolved", "tracked": true, "degraded": false}, details.FlagMetadata)
-	events := s.events.take()
+	events := s.events.Take()
 	require.Len(t, events, 1)
 	require.Equal(t, "assignment", events[0].Action)
 	require.Equal(t, openfeature.ProviderName, s.provider.Metadata().Name)
@@ -275,12 +276,12 @@ func TestProviderTracks(t *testing.T) {
 	s := newShop(t, on("red"), nil)
 	details := of.NewTrackingEventDetails(9.5).Add("label", "pills").Add("property", 3).Add("basket", "b1")
 	s.Track(ctx, "bought", user("ann"), details)
-	require.Empty(t, s.events.take(), "who is in no experiment is not enrolled")
+	require.Empty(t, s.events.Take(), "who is in no experiment is not enrolled")
 
 	s.String(ctx, "pill_color", "none", user("ann"))
-	s.events.take()
+	s.events.Take()
 	s.Track(ctx, "bought", user("ann"), details)
-	got := s.events.take()
+	got := s.events.Take()
 	require.Len(t, got, 1)
 	require.Equal(t, "bought", got[0].Action)
 	require.Equal(t, "red", got[0].Variant)
@@ -290,7 +291,7 @@ func TestProviderTracks(t *testing.T) {
 
 	named := of.NewTrackingEventDetails(1).Add("experiment", "pill_color")
 	s.Track(ctx, "bought", user("bob"), named)
-	got = s.events.take()
+	got = s.events.Take()
 	require.Len(t, got, 1, "the experiment that is named enrols")
 	require.Nil(t, got[0].Fields)
 
@@ -301,11 +302,11 @@ func TestProviderTracks(t *testing.T) {
 	require.Contains(t, s.log.String(), "who is it?")
 	s.Track(ctx, "assignment", user("ann"), details)
 	require.Contains(t, s.log.String(), "belongs to the automatic event")
-	require.Empty(t, s.events.take())
+	require.Empty(t, s.events.Take())
 
 	s.provider.Shutdown()
 	s.Track(ctx, "bought", user("ann"), details)
-	require.Empty(t, s.events.take())
+	require.Empty(t, s.events.Take())
 }
 
 // An app that tracks for one unit in several experiments names none of them.
@@ -322,9 +323,9 @@ func TestProviderTracksInAllExperiments(t *testing.T) {
 	flags := serve(t, openfeature.NewProvider(client))
 	flags.String(ctx, "pill_color", "none", user("ann"))
 	flags.String(ctx, "checkout", "none", user("ann"))
-	events.take()
+	events.Take()
 	flags.Track(ctx, "bought", user("ann"), of.NewTrackingEventDetails(1).Add("basket", "b1"))
-	got := events.take()
+	got := events.Take()
 	require.Len(t, got, 2)
 	require.Equal(t, "checkout", got[0].Experiment)
 	require.Equal(t, "pill_color", got[1].Experiment)

@@ -64,7 +64,7 @@ func TestOneEvaluationPerTrial(t *testing.T) {
 	require.Equal(t, 1, asked)
 	_, _ = e.Run(ctx, "ann")
 	require.Equal(t, 2, asked, "a stored hit asks too, since off has to hide it")
-	require.Len(t, events.take(), 2)
+	require.Len(t, events.Take(), 2)
 }
 
 func TestWhatTheProviderSees(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	ucontext "github.com/Unleash/unleash-client-go/v4/context"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/noleak"
 )
 
 // The tests in this file show one defect of unleash-client-go v4.5.0 each, and
@@ -404,5 +405,5 @@ func TestNoLeaks(t *testing.T) {
 	require.ErrorIs(t, err, ErrClosed)
 	transport.CloseIdleConnections()
 	f.server.Close()
-	requireNoLeaks(t, before)
+	noleak.Require(t, before)
 }

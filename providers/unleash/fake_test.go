@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	uc "github.com/Unleash/unleash-client-go/v4"
 	"github.com/Unleash/unleash-client-go/v4/api"
@@ -190,14 +189,4 @@ func load(t testing.TB, s *Storage, features string) {
 		data[f.Name] = f
 	}
 	require.NoError(t, s.Reset(data, false))
-}
-
-// requireNoLeaks fails unless all goroutines end but those that options ignore. A
-// busy machine takes longer than goleak waits.
-func requireNoLeaks(t *testing.T, options ...goleak.Option) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); goleak.Find(options...) != nil && time.Now().Before(deadline); {
-		continue // Find waits
-	}
-	goleak.VerifyNone(t, options...)
 }
