@@ -46,9 +46,9 @@ func (a *Assignment) takesPart() bool {
 
 // A chain is one run of a behaviour inside its Arounds.
 type chain struct {
-	spec *spec
-	a    Assignment
-	run  func(context.Context) error // the behaviour
+	exp *experiment
+	a   Assignment
+	run func(context.Context) error // the behaviour
 
 	state atomic.Uint32 // one of the chain... constants
 	err   error         // what run returned, once it ended
@@ -63,7 +63,7 @@ const (
 // wrap runs the i-th Around and all inside it, once, and returns when both are
 // over, whichever goroutine the Around called next on.
 func (c *chain) wrap(ctx context.Context, i int) {
-	if i == len(c.spec.around) {
+	if i == len(c.exp.around) {
 		c.behave(ctx)
 		return
 	}
@@ -90,10 +90,10 @@ func (c *chain) guard(ctx context.Context, i int, next func(context.Context) err
 			return
 		}
 		if p := recover(); p != nil {
-			c.spec.panicked(ctx, "around", "", p)
+			c.exp.panicked(ctx, "around", "", p, nil)
 		}
 	}()
-	c.spec.around[i](ctx, c.a, next)
+	c.exp.around[i](ctx, c.a, next)
 }
 
 // behave runs the behaviour.

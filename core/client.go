@@ -96,8 +96,8 @@ type Client struct {
 	limiters    limiters
 
 	mu          sync.RWMutex
-	experiments map[string]*spec
-	exposed     map[string]*Exposed
+	experiments map[string]*experiment
+	bound       map[string]*Bound
 }
 
 // New returns a client. Its errors, joined, say what is wrong with the Config.
@@ -149,7 +149,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, log: cfg.Logger, keys: newKeyring(cfg.KeyScheme, secrets...), clock: time.Now,
 		limiters:    limiters{byName: make(map[string]*limiter)},
-		experiments: make(map[string]*spec), exposed: make(map[string]*Exposed), variantOnly: variantOnly,
+		experiments: make(map[string]*experiment), bound: make(map[string]*Bound), variantOnly: variantOnly,
 	}
 	if c.log == nil {
 		c.log = slog.Default()
@@ -178,7 +178,7 @@ func (c *Client) fullName(name string) string {
 }
 
 // register enters a defined experiment.
-func (c *Client) register(s *spec) error {
+func (c *Client) register(s *experiment) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old := c.experiments[s.name]; old != nil {
@@ -192,7 +192,7 @@ func (c *Client) register(s *spec) error {
 	return nil
 }
 
-func (c *Client) lookup(name string) *spec {
+func (c *Client) lookup(name string) *experiment {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.experiments[name]
@@ -265,7 +265,7 @@ func (c *Client) TrackEntry(ctx context.Context, experiment, key string, entry E
 }
 
 // trackKey tracks for what is stored under key or, failing that, for known.
-func (s *spec) trackKey(ctx context.Context, key string, known Entry, ev Event) error {
+func (s *experiment) trackKey(ctx context.Context, key string, known Entry, ev Event) error {
 	if err := checkAction(s.name, ev.Action); err != nil {
 		return err
 	}
@@ -276,30 +276,30 @@ func (s *spec) trackKey(ctx context.Context, key string, known Entry, ev Event) 
 		}
 		key = raw
 	}
-	who := &identity{key: key}
+	id := &identity{key: key}
 	var d Decision
-	if err := s.ask(ctx, who, &d); err != nil {
+	if err := s.resolve(ctx, id, &d); err != nil {
 		return err
 	}
 	if d.State == Off {
 		return nil
 	}
 	a := Assignment{Experiment: s.name, Key: key, State: d.State, Reason: d.Reason, Source: SourceStored, Tracked: true}
-	var stands Entry
-	found, err := s.load(ctx, &a, who, &stands)
+	var current Entry
+	found, err := s.load(ctx, &a, id, &current)
 	if !found && known.Variant != "" {
-		stands, found, err = known, true, nil
+		current, found, err = known, true, nil
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("core: experiment %s: %w", s.name, err)
 	case !found:
 		return fmt.Errorf("core: experiment %s: nothing is stored under this key", s.name)
-	case stands.Origin == SourceExcluded:
+	case current.Origin == SourceExcluded:
 		return nil
-	case !s.has(stands.Variant):
-		return fmt.Errorf("core: experiment %s: the store holds %q: %w", s.name, stands.Variant, ErrUnknownVariant)
+	case !s.has(current.Variant):
+		return fmt.Errorf("core: experiment %s: the store holds %q: %w", s.name, current.Variant, ErrUnknownVariant)
 	}
-	a.Variant, a.Previous, a.Origin = stands.Variant, stands.Previous, stands.Origin
+	a.Variant, a.Previous, a.Origin = current.Variant, current.Previous, current.Origin
 	return s.emit(ctx, &a, ev)
 }

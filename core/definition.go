@@ -58,8 +58,8 @@ type Definition[S, R any] struct {
 	StickyPolicy StickyPolicy
 
 	// TransientControl does not store resolved controls, which keeps the store
-	// small and lets every ramp reach everybody, but censors the control group
-	// as soon as its members become excluded or change their key. It excludes
+	// small and lets every ramp reach everybody, but biases the comparison:
+	// controls that become excluded or change their key drop out, variants stay. It excludes
 	// StickyControl.
 	TransientControl bool
 
@@ -99,9 +99,9 @@ type Rule[S any] struct {
 // A Segment is a [Rule] that sends those who match into one variant. Control is
 // a legal target.
 type Segment[S any] struct {
-	Name string
-	If   func(ctx context.Context, subject S) bool
-	Into string
+	Name    string
+	If      func(ctx context.Context, subject S) bool
+	Variant string
 }
 
 // About describes an experiment for people.

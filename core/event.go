@@ -2,7 +2,11 @@ package core
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -11,51 +15,24 @@ import (
 const ActionAssignment = "assignment"
 
 // A Source says which step of the decision order ended it. The steps are listed
-// in the order in which they are asked; see the package comment. A Source
-// prints as its word: "stored", "excluded".
-type Source uint8
+// in the order in which they are asked; see the package comment. The zero Source
+// is none of them.
+type Source string
 
 const (
-	_                Source = iota
-	SourceOptedOut          // opted-out: Config.OptOut said so
-	SourceNoUnit            // no-unit: nobody to assign, or a fault of the unit
-	SourceOff               // off: the flag is off, or Enabled said no
-	SourceError             // error: the rollout failed, or a name is unknown
-	SourceManual            // manual: AssignTo
-	SourceForced            // forced: WithForced or the force parameter
-	SourceStored            // stored: the store had it
-	SourceUnassigned        // unassigned: only assigned, and nothing stored
-	SourceExcluded          // excluded: Exclude or a rule
-	SourceOutside           // outside: the rollout says not part of it
-	SourceSegmented         // segmented: a segment
-	SourceResolved          // resolved: the rollout's variant
+	SourceOptedOut   Source = "opted-out"  // Config.OptOut said so
+	SourceNoUnit     Source = "no-unit"    // nobody to assign, or a fault of the unit
+	SourceOff        Source = "off"        // the flag is off, or Enabled said no
+	SourceError      Source = "error"      // the rollout failed, or a name is unknown
+	SourceManual     Source = "manual"     // AssignTo
+	SourceForced     Source = "forced"     // WithForced or the force parameter
+	SourceStored     Source = "stored"     // the store had it
+	SourceUnassigned Source = "unassigned" // only assigned, and nothing stored
+	SourceExcluded   Source = "excluded"   // Exclude or a rule
+	SourceOutside    Source = "outside"    // the rollout says not part of it
+	SourceSegmented  Source = "segmented"  // a segment
+	SourceResolved   Source = "resolved"   // the rollout's variant
 )
-
-var sourceNames = [...]string{"", "opted-out", "no-unit", "off", "error", "manual", "forced", "stored",
-	"unassigned", "excluded", "outside", "segmented", "resolved"}
-
-// String returns the source's word, "" for the zero Source and "Source(n)" for
-// a value that is none.
-func (s Source) String() string {
-	if int(s) < len(sourceNames) {
-		return sourceNames[s]
-	}
-	return fmt.Sprintf("Source(%d)", uint8(s))
-}
-
-// MarshalText writes the source as [Source.String] does.
-func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads what MarshalText wrote; anything else is an error.
-func (s *Source) UnmarshalText(text []byte) error {
-	for i, name := range sourceNames {
-		if string(text) == name {
-			*s = Source(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("core: %q is no source", text)
-}
 
 // An Event is one thing that happened to one unit of one experiment. The core
 // makes the assignment event; an app's own events start from the Action, Value,
@@ -161,4 +138,74 @@ type Signature struct {
 func (a Assignment) Signature() Signature {
 	return Signature{Variant: a.Variant, Experiment: a.Experiment, Key: a.Key,
 		MigrationKeys: a.MigrationKeys, Excluded: a.Excluded}
+}
+
+// checkAction returns what is wrong with an app's own action.
+func checkAction(experiment, action string) error {
+	switch action {
+	case "":
+		return fmt.Errorf("core: experiment %s: an event without an action", experiment)
+	case ActionAssignment:
+		return fmt.Errorf("core: experiment %s: the action %q belongs to the automatic event", experiment, action)
+	}
+	return nil
+}
+
+// emit fills in the event and hands it to the tracker, or to the log in its place.
+func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
+	c := s.client
+	if c.cfg.Tracker == nil && !c.log.Enabled(ctx, slog.LevelDebug) {
+		return nil
+	}
+	ev.Experiment, ev.Variant, ev.Previous, ev.Key = a.Experiment, a.Variant, a.Previous, a.Key
+	ev.MigrationKeys, ev.State, ev.Source, ev.Origin, ev.Degraded = a.MigrationKeys, a.State, a.Source, a.Origin, a.Degraded
+	if ev.Time.IsZero() {
+		ev.Time = c.clock()
+	}
+	if ev.ID == "" {
+		if ev.Action == ActionAssignment {
+			ev.ID = assignmentID(a.Experiment, a.Key, a.Variant)
+		} else {
+			ev.ID = rand.Text()
+		}
+	}
+	if c.cfg.Tracker == nil {
+		c.log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
+			slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
+			slog.String("source", string(ev.Source)), slog.Float64("value", ev.Value))
+		return nil
+	}
+	if err := s.askTracker(ctx, ev); err != nil {
+		c.stats.lost.Add(1)
+		s.logs.log(ctx, c, slog.LevelError, logTracker, "experiment: an event was lost",
+			slog.String("experiment", s.name), slog.String("action", ev.Action), slog.Any("error", err))
+		return err
+	}
+	return nil
+}
+
+func (s *experiment) askTracker(ctx context.Context, ev Event) (err error) {
+	defer s.catch(ctx, "the tracker", "", &err)
+	return s.client.cfg.Tracker.Track(ctx, ev)
+}
+
+// assignmentID returns 32 hex digits: the first half of the SHA-256 of the
+// three texts, each preceded by its length as a uvarint.
+func assignmentID(experiment, key, variant string) string {
+	var buf [384]byte
+	b := appendText(appendText(appendText(buf[:0], experiment), key), variant)
+	sum := sha256.Sum256(b)
+	var digits [sha256.Size]byte
+	hex.Encode(digits[:], sum[:sha256.Size/2])
+	return string(digits[:])
+}
+
+// publish tells Config.OnPublish.
+func (s *experiment) publish(ctx context.Context, a *Assignment) {
+	fn := s.client.cfg.OnPublish
+	if fn == nil {
+		return
+	}
+	defer s.catch(ctx, "OnPublish", "", nil)
+	fn(ctx, a.Signature())
 }

@@ -12,16 +12,15 @@ import (
 // goroutines. Make it with [Define], once, or with [Inline] at its only call
 // site.
 type Experiment[S, R any] struct {
-	*spec
+	*experiment
 	def Definition[S, R]
 }
 
-// A spec is what the client knows of an experiment, whatever its types.
-type spec struct {
+// An experiment is all of an [Experiment] that does not depend on its types.
+type experiment struct {
 	client   *Client
 	name     string
 	variants []string // control first
-	targets  []string // of the segments
 	retired  []string
 	rollout  Rollout
 	provider string // the rollout's name, for errors
@@ -32,7 +31,16 @@ type spec struct {
 	inline   bool
 	fault    error // of an inline definition: serve control
 	logs     *limiter
+
+	exclusions []string // their names
+	segments   []segment
+
+	onlyAssigned, stickyControl, stickyExclusions bool
+	exclusionFirst, transientControl              bool
 }
+
+// A segment is a [Segment] without its rule.
+type segment struct{ name, variant string }
 
 // Define checks a definition and registers it on the client. All faults are
 // joined in one error, and then the experiment is nil. A name can be defined
@@ -46,10 +54,10 @@ func Define[S, R any](c *Client, def Definition[S, R]) (*Experiment[S, R], error
 	if len(faults) == 0 {
 		faults = e.checkRollout()
 	}
-	if err := e.joined(faults); err != nil {
+	if err := e.joinFaults(faults); err != nil {
 		return nil, err
 	}
-	if err := c.register(e.spec); err != nil {
+	if err := c.register(e.experiment); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -66,9 +74,11 @@ func MustDefine[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 
 // build makes an experiment of a definition, unchecked.
 func build[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
-	s := &spec{
+	s := &experiment{
 		client: c, name: c.fullName(def.Name), rollout: def.Rollout, enabled: def.Enabled,
 		retired: slices.Clone(def.Retired), about: def.About, ends: def.Ends,
+		onlyAssigned: def.OnlyAssigned, stickyControl: def.StickyControl, stickyExclusions: def.StickyExclusions,
+		exclusionFirst: def.StickyPolicy == ExclusionFirst, transientControl: def.TransientControl,
 	}
 	s.logs = c.limiterOf(s.name)
 	if s.rollout == nil {
@@ -86,14 +96,15 @@ func build[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 	def.Exclusions = slices.Clone(def.Exclusions)
 	for i := range def.Exclusions {
 		def.Exclusions[i].Name = ruleName("exclusion", def.Exclusions[i].Name, i)
+		s.exclusions = append(s.exclusions, def.Exclusions[i].Name)
 	}
 	def.Segments = slices.Clone(def.Segments)
 	for i := range def.Segments {
 		def.Segments[i].Name = ruleName("segment", def.Segments[i].Name, i)
-		s.targets = append(s.targets, def.Segments[i].Into)
+		s.segments = append(s.segments, segment{def.Segments[i].Name, def.Segments[i].Variant})
 	}
 	s.around = slices.Concat(c.cfg.Around, def.Around)
-	return &Experiment[S, R]{spec: s, def: def}
+	return &Experiment[S, R]{experiment: s, def: def}
 }
 
 func ruleName(what, name string, i int) string {
@@ -107,7 +118,7 @@ func ruleName(what, name string, i int) string {
 func (e *Experiment[S, R]) check() []error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	def, s := &e.def, e.spec
+	def, s := &e.def, e.experiment
 	switch {
 	case def.Name == "":
 		fault("the name is missing")
@@ -139,8 +150,8 @@ func (e *Experiment[S, R]) check() []error {
 		if g.If == nil {
 			fault("%q has no If", g.Name)
 		}
-		if !s.has(g.Into) {
-			fault("%q sends into %q; the variants are %q", g.Name, g.Into, s.variants)
+		if !s.has(g.Variant) {
+			fault("%q sends into %q; the variants are %q", g.Name, g.Variant, s.variants)
 		}
 	}
 	for _, name := range s.retired {
@@ -164,7 +175,7 @@ func (e *Experiment[S, R]) check() []error {
 }
 
 // checkRollout returns what the rollout has against the experiment.
-func (s *spec) checkRollout() (faults []error) {
+func (s *experiment) checkRollout() (faults []error) {
 	defer func() {
 		if p := recover(); p != nil {
 			faults = append(faults, fmt.Errorf("%s: panic: %s", s.provider, panicText(p)))
@@ -182,7 +193,7 @@ func (s *spec) checkRollout() (faults []error) {
 }
 
 // joined returns the faults as one error that names the experiment.
-func (s *spec) joined(faults []error) error {
+func (s *experiment) joinFaults(faults []error) error {
 	if len(faults) == 0 {
 		return nil
 	}
@@ -190,12 +201,12 @@ func (s *spec) joined(faults []error) error {
 }
 
 // Name returns the full name, prefix included.
-func (s *spec) Name() string { return s.name }
+func (s *experiment) Name() string { return s.name }
 
 // Variants returns the names of all behaviours, control first.
-func (s *spec) Variants() []string { return slices.Clone(s.variants) }
+func (s *experiment) Variants() []string { return slices.Clone(s.variants) }
 
-func (s *spec) has(variant string) bool { return slices.Contains(s.variants, variant) }
+func (s *experiment) has(variant string) bool { return slices.Contains(s.variants, variant) }
 
 // legalName reports whether a full name matches ^[a-z][a-z0-9_./-]{0,99}$.
 func legalName(name string) bool {
@@ -226,69 +237,38 @@ func legalVariant(name string) bool {
 // Run assigns the subject's unit, sends the assignment event, publishes, and
 // runs the behaviour of the variant. The error is the behaviour's alone.
 func (e *Experiment[S, R]) Run(ctx context.Context, subject S) (R, error) {
-	t := Trial[S, R]{exp: e, subject: subject}
+	t := e.trial(subject)
 	return t.Run(ctx)
 }
 
 // Assign returns what the subject's unit gets, and stores it. No event is sent
 // and no behaviour runs.
 func (e *Experiment[S, R]) Assign(ctx context.Context, subject S) Assignment {
-	t := Trial[S, R]{exp: e, subject: subject}
+	t := e.trial(subject)
 	return t.Assign(ctx)
 }
 
 // Publish is Run without the behaviour: for experiments that the client side
 // shows.
 func (e *Experiment[S, R]) Publish(ctx context.Context, subject S) Assignment {
-	t := Trial[S, R]{exp: e, subject: subject}
+	t := e.trial(subject)
 	return t.Publish(ctx)
 }
 
 // Track sends an event of the app's own for the subject's unit, which is
 // assigned if it was not. See [Trial.Track].
 func (e *Experiment[S, R]) Track(ctx context.Context, subject S, ev Event) error {
-	t := Trial[S, R]{exp: e, subject: subject}
+	t := e.trial(subject)
 	return t.Track(ctx, ev)
 }
 
 // For returns a trial: the subject's encounter with the experiment, for what
 // one call site wants to be different.
 func (e *Experiment[S, R]) For(subject S) *Trial[S, R] {
-	return &Trial[S, R]{exp: e, subject: subject}
+	t := e.trial(subject)
+	return &t
 }
 
-// Forget deletes the assignment of the subject's unit under all its keys: for
-// erasure, or as the way out of a manual assignment. A claim under way in that
-// moment can undo it. It is an error if the store fails, or if the subject has
-// no key: an anonymous visitor, a unit fault.
-func (e *Experiment[S, R]) Forget(ctx context.Context, subject S) error {
-	if e.fault != nil {
-		return e.fault
-	}
-	var who identity
-	scope := scopeOf(ctx)
-	switch err := e.identify(ctx, scope, subject, false, &who); {
-	case err != nil:
-		return err
-	case who.key == "":
-		return fmt.Errorf("core: experiment %s: nobody to forget: the visitor is anonymous", e.name)
-	}
-	if scope != nil {
-		scope.forget(place{e.client, e.name, who.key})
-		if who.visitor != nil {
-			scope.Drop(e.name) // it carries the assignment too
-		}
-	}
-	return e.administer(ctx, func(store Store) error {
-		return store.Delete(ctx, e.name, append([]string{who.key}, who.older...)...)
-	})
-}
-
-// Clear deletes all assignments of the experiment. It is for the end of an
-// experiment: units that come again are assigned anew.
-func (e *Experiment[S, R]) Clear(ctx context.Context) error {
-	if e.fault != nil {
-		return e.fault
-	}
-	return e.administer(ctx, func(store Store) error { return store.Clear(ctx, e.name) })
+func (e *Experiment[S, R]) trial(subject S) Trial[S, R] {
+	return Trial[S, R]{def: &e.def, subject: subject, trial: trial{exp: e.experiment}}
 }

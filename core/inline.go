@@ -24,9 +24,9 @@ func Inline[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 		faults = append(faults, errors.New("it is defined inline, which StrictRegistration forbids"))
 	}
 	if len(faults) == 0 {
-		faults = c.adopt(e.spec)
+		faults = c.registerInline(e.experiment)
 	}
-	e.fault = e.joined(faults)
+	e.fault = e.joinFaults(faults)
 	return e
 }
 
@@ -34,8 +34,8 @@ func Inline[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 // make names of users.
 const maxExperiments = 10_000
 
-// adopt keeps s as the first of its name, or returns how it differs from that.
-func (c *Client) adopt(s *spec) []error {
+// registerInline keeps s as the first of its name, or returns how it differs from that.
+func (c *Client) registerInline(s *experiment) []error {
 	first := c.lookup(s.name)
 	if first == nil {
 		if faults := s.checkRollout(); len(faults) > 0 {
@@ -66,8 +66,8 @@ func (c *Client) adopt(s *spec) []error {
 	if !slices.Equal(first.variants, s.variants) {
 		differs("variants", first.variants, s.variants)
 	}
-	if !slices.Equal(first.targets, s.targets) {
-		differs("segments into", first.targets, s.targets)
+	if old, now := targets(first.segments), targets(s.segments); !slices.Equal(old, now) {
+		differs("segments into", old, now)
 	}
 	if !slices.Equal(first.retired, s.retired) {
 		differs("retired names", first.retired, s.retired)
@@ -101,4 +101,13 @@ func describe(r Rollout) string {
 		return detail
 	}
 	return fmt.Sprintf("%T", r)
+}
+
+// targets returns the variants of segments.
+func targets(segments []segment) []string {
+	variants := make([]string, len(segments))
+	for i, g := range segments {
+		variants[i] = g.variant
+	}
+	return variants
 }

@@ -15,7 +15,7 @@ const (
 	minSecret          = 32 // bytes: as many as the hash has
 	maxPreviousSecrets = 3
 	keyDigits          = 2 * sha256.Size
-	underDigits        = 8 // of Entry.Under
+	nOpenDigits        = 8 // of Entry.Open
 )
 
 // A KeyScheme makes anonymous keys in place of the core's own way, for a
@@ -44,19 +44,18 @@ func newKeyring(scheme KeyScheme, secrets ...[]byte) keyring {
 
 // identify returns the unit's keys: for each identity, newest first, the key
 // under each secret, newest first. No key comes twice. An anonymous unit has
-// none, nor has who after an error.
-func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
+// none, nor has id after an error.
+func (k *keyring) identify(experiment string, u *Unit, id *identity) error {
 	if err := u.fault(); err != nil || u.anonymous() {
 		return err
 	}
 	if len(k.keyers) == 1 && k.scheme == nil && (u.ext == nil || u.ext.raw == "" && len(u.ext.older) == 0) {
-		who.key, who.traits = k.keyers[0].key(experiment, u), u.traits()
+		id.key, id.traits = k.keyers[0].key(experiment, u), u.traits()
 		return nil
 	}
-	who.asking = askingScheme // the core's own way panics at nothing
 	units := u.identities()
 	keys := make([]string, 0, maxKeys)
-	twins := 0
+	sameUnit := 0
 	for i := range units {
 		if i > 0 {
 			if err := units[i].fault(); err != nil {
@@ -77,10 +76,10 @@ func (k *keyring) identify(experiment string, u *Unit, who *identity) error {
 			keys = append(keys, key)
 		}
 		if i == 0 {
-			twins = len(keys) - 1
+			sameUnit = len(keys) - 1
 		}
 	}
-	who.key, who.older, who.twins, who.traits = keys[0], keys[1:], twins, u.traits()
+	id.key, id.older, id.sameUnit, id.traits = keys[0], keys[1:], sameUnit, u.traits()
 	return nil
 }
 

@@ -20,14 +20,14 @@ const (
 type nestKey struct{}
 
 // entered returns the ctx for a behaviour of s.
-func (s *spec) entered(ctx context.Context) context.Context {
+func (s *experiment) entered(ctx context.Context) context.Context {
 	return context.WithValue(ctx, nestKey{}, s)
 }
 
 // nestedIn reports whether s is about to run inside another experiment that
 // does not allow it, and logs the nesting that is allowed.
-func (s *spec) nestedIn(ctx context.Context) bool {
-	outer, _ := ctx.Value(nestKey{}).(*spec)
+func (s *experiment) nestedIn(ctx context.Context) bool {
+	outer, _ := ctx.Value(nestKey{}).(*experiment)
 	if outer == nil || outer.name == s.name && outer.client == s.client {
 		return false
 	}

@@ -57,11 +57,11 @@ type Visitor struct {
 	Fresh bool
 }
 
-// markDigits is how much of a key a cookie carries, to tell a visitor's units
+// prefixDigits is how much of a key a cookie carries, to tell a visitor's units
 // apart: 64 bits of a hex key.
-const markDigits = 16
+const prefixDigits = 16
 
-func mark(key string) string { return key[:min(len(key), markDigits)] }
+func keyPrefix(key string) string { return key[:min(len(key), prefixDigits)] }
 
 // WithScope returns a ctx for one request. Experiments that run with it take s
 // into account, decide once for each unit, send each assignment event once, and
@@ -100,20 +100,22 @@ type scoped struct {
 	Scope
 
 	mu        sync.Mutex
-	decisions map[place]decision
+	decisions map[unitRef]decision
 	sent      map[sent]bool
-	loaded    map[place]Loaded
+	loaded    map[unitRef][]Lookup
 	published []Assignment
 }
 
-// A place is a unit of an experiment.
-type place struct {
+// A unitRef is a unit of an experiment, by its newest key.
+type unitRef struct {
 	client          *Client
 	experiment, key string
 }
 
+func (s *experiment) ref(key string) unitRef { return unitRef{s.client, s.name, key} }
+
 type sent struct {
-	place
+	unitRef
 	variant string
 }
 
@@ -137,7 +139,7 @@ func scopeOf(ctx context.Context) *scoped {
 	return s
 }
 
-func (s *scoped) decided(at place) (decision, bool) {
+func (s *scoped) decided(at unitRef) (decision, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.decisions[at]
@@ -145,21 +147,21 @@ func (s *scoped) decided(at place) (decision, bool) {
 }
 
 // remember keeps a decision. If another goroutine was first it returns that one,
-// unless d is to replace it.
-func (s *scoped) remember(at place, d decision, replace bool) (first decision, lost bool) {
+// unless d is to reunitRef it.
+func (s *scoped) remember(at unitRef, d decision, reunitRef bool) (first decision, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first, lost = s.decisions[at]; lost && !replace {
+	if first, lost = s.decisions[at]; lost && !reunitRef {
 		return first, true
 	}
 	if s.decisions == nil {
-		s.decisions = map[place]decision{}
+		s.decisions = map[unitRef]decision{}
 	}
 	s.decisions[at] = d
 	return decision{}, false
 }
 
-func (s *scoped) forget(at place) {
+func (s *scoped) forget(at unitRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.decisions, at)
@@ -168,7 +170,7 @@ func (s *scoped) forget(at place) {
 // first reports whether this is the first time that the assignment's event is to
 // be sent.
 func (s *scoped) first(c *Client, a *Assignment) bool {
-	event := sent{place{c, a.Experiment, a.Key}, a.Variant}
+	event := sent{unitRef{c, a.Experiment, a.Key}, a.Variant}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sent[event] {

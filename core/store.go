@@ -3,9 +3,24 @@ package core
 import "context"
 
 // An Entry is one stored assignment. Two entries are equal if == says so.
+//
+// The life of the entry under one key:
+//
+//	          Claim, of any origin                Claim: a ramp
+//	absent ─────────────┬─────────────▶ open ───────────────────┐
+//	   ▲                │               control                 ▼
+//	   │                └─────────────────────────────────▶ final
+//	   │                                                        │
+//	   └──── Delete, Clear, expiry: from open and final ────────┘
+//
+// First writer wins: a claim of an absent entry never replaces one that is
+// there. Only an open control is replaced by a claim: by the variant that a
+// later ramp of the rollout gives its unit, once. Anybody's entry is replaced
+// where the variant it names is retired, and by Save, which is how manual and
+// forced assignments get through.
 type Entry struct {
 	// Variant is the name of the assigned variant; Control is stored like any
-	// other. It is never empty.
+	// other. It is never empty, except in the zero Entry, which is no entry.
 	Variant string
 
 	// Previous is the variant that an open control's unit had before a ramp
@@ -13,60 +28,63 @@ type Entry struct {
 	Previous string
 
 	// Origin says how the entry began: SourceManual, SourceForced,
-	// SourceSegmented, SourceResolved or SourceExcluded. The zero Source, from
-	// stores that keep variant names only, says that nobody knows.
+	// SourceSegmented, SourceResolved or SourceExcluded. Empty, as from stores
+	// that keep variant names only, says that nobody knows.
 	Origin Source
 
-	// Final is false only for an open control: a control that a later ramp may
-	// still move.
-	Final bool
-
-	// Under belongs to an open control: the first 8 hex digits of the
-	// Request.Key that it was resolved under. Empty otherwise.
-	Under string
+	// Open marks an open control, one that a later ramp may still move: it is
+	// the first 8 hex digits of the Request.Key that the control was resolved
+	// under. Empty says that the entry is final. So a store that forgets it
+	// makes entries final and never movable.
+	Open string
 }
 
+// open reports whether e is an open control.
+func (e *Entry) open() bool { return e.Open != "" && e.Variant == Control }
+
 // A Store keeps assignments, so that a unit keeps its variant when weights,
-// rules or the flag change. It is called from many goroutines and, for shared
-// stores, processes at the same time.
+// rules or the flag change. It only stores: which of several entries counts,
+// what is copied where and who may replace whom is decided by the core. It is
+// called from many goroutines and, for shared stores, processes at the same
+// time.
 //
 // Experiments are full names, keys are anonymous keys: lower-case hex of 32 to
 // 128 digits from the core, and any other text without control characters
 // where a [KeyScheme] makes them. Implementations keep these rules, and prove
 // them with conformance.RunStore, which has a law for each:
 //
-//   - What Claim stored, Load returns: every field, unknown variants included.
-//   - Claim is compare-and-set: of any number of callers with the same old,
-//     one entry stands, and each is told which.
-//   - A value that can't be read is an error of Load, never an absence, and
-//     nothing is written over it by Load or Claim.
+//   - What Claim or Save stored, Load returns: every field, unknown variants
+//     included.
+//   - Claim is compare-and-set. Of any number of callers with the same old,
+//     one wins, and all are told which entry is there afterwards.
+//   - A value that can't be read is an error, never an absence, and no Claim
+//     writes over it.
 //   - An operation returns at the deadline of its ctx. A store that does no I/O
-//     need not look at it.
+//     need not look at it. Once it has returned it does not touch its arguments
+//     any more.
 //   - Clear touches one experiment only.
 //   - A failed operation never looks like an absence: it is an error, unless
 //     the store knows the answer otherwise.
-//   - Entries may expire. An entry that expired is absent. A write, a copy
-//     included, gives an entry its whole time.
+//   - Entries may expire. An entry that expired is absent. A write gives an
+//     entry its whole time.
 //
 // The core treats every error as "unknown": it decides without the store,
 // marks the event degraded and writes nothing. A Store must pass
 // conformance.RunStore.
 type Store interface {
-	// Load returns the entry under key. Failing that, it copies the entry of
-	// the first of older that has one to key, and returns what then stands
-	// under key. Copies: processes that don't know the new key yet still read
-	// the old one; it ages out. others are those of older that hold another
-	// variant than the one returned, open controls excepted. ok is false if
-	// there is none; then e and others are zero. older is read-only and mostly
-	// nil.
-	Load(ctx context.Context, experiment, key string, older []string) (e Entry, others []string, ok bool, err error)
+	// Load answers each lookup in its place, all in one round trip where it
+	// can. Lookups come with Entry and Err empty; they may repeat each other
+	// and may be of several experiments. The error is the trip's: then no
+	// answer counts.
+	Load(ctx context.Context, lookups []Lookup) error
 
-	// Claim stores e under key if nothing or an entry equal to old stands
-	// there, and returns what stands afterwards. The zero old matches nothing
-	// but absence. An error means that nobody knows whether it was stored.
-	Claim(ctx context.Context, experiment, key string, old, e Entry) (Entry, error)
+	// Claim stores e under key if old is there, the zero old being nothing. It
+	// returns the entry that is there afterwards and whether this call put it
+	// there: of several claims with an equal e one wins all the same. An error
+	// means that nobody knows whether e was stored.
+	Claim(ctx context.Context, experiment, key string, old, e Entry) (current Entry, won bool, err error)
 
-	// Save stores e under key, whatever stands there. For manual and forced
+	// Save stores e under key, whatever is there. For manual and forced
 	// assignments.
 	Save(ctx context.Context, experiment, key string, e Entry) error
 
@@ -77,36 +95,23 @@ type Store interface {
 	Clear(ctx context.Context, experiment string) error
 }
 
+// A Lookup is one entry that [Store.Load] is asked for, and the answer.
+type Lookup struct {
+	Experiment, Key string
+
+	Entry Entry // the zero Entry says that nothing is stored
+	Err   error // the entry is there and can't be read; then Entry is zero
+}
+
 // A VariantStore is a [Store] that may be able to keep variant names only, as
 // one that shares its layout with another system. Where VariantOnly is true the
 // core stores neither open controls nor exclusions, since they would read back
-// as final assignments: Load returns the variant and Final, and no Origin. Two
-// entries are then equal if their variants are, and a Claim that stored e
-// returns e as it was given. Without it a store keeps whole entries.
+// as final assignments: Load returns the variant and nothing else, and two
+// entries count as equal if their variants are. What is copied to a unit's
+// newest key is deleted under the older one, as the other system does it.
+// Without it a store keeps whole entries.
 type VariantStore interface {
 	VariantOnly() bool
-}
-
-// A BatchLoader is a [Store] that reads many assignments in one round trip, for
-// a page that shows many experiments. Each result is what Load would have
-// returned. Without it the core calls Load for each.
-type BatchLoader interface {
-	// LoadBatch returns one Loaded per Lookup, in the same order.
-	LoadBatch(ctx context.Context, lookups []Lookup) []Loaded
-}
-
-// A Lookup holds the arguments of one [Store.Load].
-type Lookup struct {
-	Experiment, Key string
-	Older           []string
-}
-
-// A Loaded holds the results of one [Store.Load].
-type Loaded struct {
-	Entry  Entry
-	Others []string
-	OK     bool
-	Err    error
 }
 
 // A Counter counts per experiment. Round robin needs one; the stores here are

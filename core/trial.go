@@ -12,7 +12,7 @@ import (
 // or Signature, and all of them agree on what it resolved to. It is for one
 // goroutine.
 type Trial[S, R any] struct {
-	exp       *Experiment[S, R]
+	def       *Definition[S, R]
 	subject   S
 	overrides []override[S, R]
 	trial
@@ -26,23 +26,22 @@ type override[S, R any] struct {
 	run     Override[S, R]
 }
 
-// A trial is the part of a Trial that does not depend on its types.
-type trial struct {
-	a            Assignment
-	manual       string // AssignTo
-	misuse       error  // the call site named an unknown variant
-	onlyAssigned bool
-	excluded     bool
-	resolved     bool
-	published    bool
-	ruled        bool   // the exclusions were asked
-	rule         string // the one that fired, "" for none
-	rulePanicked bool
-	ramped       bool // an open control was moved, or tried to be
-
-	scope    *scoped // of the ctx that it resolved with, nil for none
-	entry    *Entry  // what stands for the unit, or would; nil for nothing, and without a scope
-	recalled bool    // decided by an earlier trial of the scope
+// ask puts a question to the app's own code, the only code that knows the types
+// of a [Trial].
+func (t *Trial[S, R]) ask(ctx context.Context, q question, i int) bool {
+	switch q {
+	case askOptOut:
+		return t.exp.client.cfg.OptOut(ctx, t.subject)
+	case askUnit:
+		t.unit = t.def.Unit(t.subject)
+	case askShared:
+		return t.exp.client.cfg.Exclusions[i].If(ctx, t.subject)
+	case askExclusion:
+		return t.def.Exclusions[i].If(ctx, t.subject)
+	case askSegment:
+		return t.def.Segments[i].If(ctx, t.subject)
+	}
+	return false
 }
 
 // Exclude keeps the unit out, as an exclusion rule would: control, untracked.
@@ -62,7 +61,7 @@ func (t *Trial[S, R]) Exclude() *Trial[S, R] {
 // experiment does not have is skipped, and [Assignment.Err] wraps
 // [ErrUnknownVariant].
 func (t *Trial[S, R]) AssignTo(variant string) *Trial[S, R] {
-	if t.open("AssignTo") && t.known("AssignTo", variant) {
+	if t.changeable("AssignTo") && t.hasVariant("AssignTo", variant) {
 		t.manual = variant
 	}
 	return t
@@ -71,7 +70,7 @@ func (t *Trial[S, R]) AssignTo(variant string) *Trial[S, R] {
 // OnlyAssigned closes enrolment at this call site: a unit that has no stored
 // assignment gets control, untracked.
 func (t *Trial[S, R]) OnlyAssigned() *Trial[S, R] {
-	if t.open("OnlyAssigned") {
+	if t.changeable("OnlyAssigned") {
 		t.onlyAssigned = true
 	}
 	return t
@@ -81,52 +80,30 @@ func (t *Trial[S, R]) OnlyAssigned() *Trial[S, R] {
 // add variants: an unknown name is skipped, and [Assignment.Err] wraps
 // [ErrUnknownVariant]. A nil fn restores the definition's own.
 func (t *Trial[S, R]) Override(variant string, fn Override[S, R]) *Trial[S, R] {
-	if t.open("Override") && t.known("Override", variant) {
+	if t.changeable("Override") && t.hasVariant("Override", variant) {
 		t.overrides = append(t.overrides, override[S, R]{variant, fn})
 	}
 	return t
 }
 
-// open reports whether the trial can still be changed.
-func (t *Trial[S, R]) open(method string) bool {
-	if t.resolved {
-		t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
-			"experiment: a call on a trial that was resolved changes nothing",
-			slog.String("experiment", t.exp.name), slog.String("call", method))
-	}
-	return !t.resolved
-}
-
-func (t *Trial[S, R]) known(method, variant string) bool {
-	if t.exp.has(variant) {
-		return true
-	}
-	t.misuse = errors.Join(t.misuse, fmt.Errorf("core: experiment %s: %s(%q): %w; the variants are %q",
-		t.exp.name, method, variant, ErrUnknownVariant, t.exp.variants))
-	t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
-		"experiment: a call site names an unknown variant", slog.String("experiment", t.exp.name),
-		slog.String("call", method), slog.String("variant", variant))
-	return false
-}
-
 // Assign returns what the unit gets, and stores it. No event is sent and no
 // behaviour runs.
 func (t *Trial[S, R]) Assign(ctx context.Context) Assignment {
-	t.resolve(ctx)
+	t.resolve(ctx, t.ask)
 	return t.a
 }
 
 // Publish assigns, sends the assignment event and publishes the signature, each
 // once per trial. No behaviour runs.
 func (t *Trial[S, R]) Publish(ctx context.Context) Assignment {
-	t.resolve(ctx)
+	t.resolve(ctx, t.ask)
 	t.publish(ctx)
 	return t.a
 }
 
 // Signature returns what may be told of the assignment outside the process.
 func (t *Trial[S, R]) Signature(ctx context.Context) Signature {
-	t.resolve(ctx)
+	t.resolve(ctx, t.ask)
 	return t.a.Signature()
 }
 
@@ -135,7 +112,7 @@ func (t *Trial[S, R]) Signature(ctx context.Context) Signature {
 // For an untracked trial it does nothing and returns nil. An error is the
 // tracker's, or says that the event has no action or the reserved one.
 func (t *Trial[S, R]) Track(ctx context.Context, ev Event) error {
-	t.resolve(ctx)
+	t.resolve(ctx, t.ask)
 	if err := checkAction(t.exp.name, ev.Action); err != nil {
 		return err
 	}
@@ -149,41 +126,41 @@ func (t *Trial[S, R]) Track(ctx context.Context, ev Event) error {
 // the variant. The event is sent once per trial, the behaviour runs at each
 // call. The error is the behaviour's alone.
 func (t *Trial[S, R]) Run(ctx context.Context) (R, error) {
-	e := t.exp
-	if !t.resolved && e.nestedIn(ctx) {
-		t.a = Assignment{Experiment: e.name, Variant: Control, Source: SourceError, Err: ErrNested}
+	if !t.resolved && t.exp.nestedIn(ctx) {
+		t.a = Assignment{Experiment: t.exp.name, Variant: Control, Source: SourceError, Err: ErrNested}
 		t.resolved = true
 	}
-	t.resolve(ctx)
+	t.resolve(ctx, t.ask)
 	t.publish(ctx)
 	value, run := t.behaviour()
-	if len(e.around) == 0 || !t.a.takesPart() {
-		if run == nil {
-			return value, nil
-		}
-		return run(e.entered(ctx), t.subject)
+	if len(t.exp.around) > 0 && t.a.takesPart() {
+		return wrapped(ctx, t.exp, t.a, t.subject, value, run)
 	}
-	return e.wrapped(ctx, t.a, t.subject, value, run)
+	if run == nil {
+		return value, nil
+	}
+	return run(t.exp.entered(ctx), t.subject)
 }
 
-// wrapped runs a behaviour inside the Arounds.
-func (e *Experiment[S, R]) wrapped(ctx context.Context, a Assignment, subject S, value R, run Override[S, R]) (R, error) {
-	c := chain{spec: e.spec, a: a, run: func(ctx context.Context) (err error) {
+// wrapped runs a behaviour inside the Arounds. It is no method of Trial, which
+// would then be on the heap for everybody.
+func wrapped[S, R any](ctx context.Context, s *experiment, a Assignment, subject S, value R, run Override[S, R]) (R, error) {
+	c := chain{exp: s, a: a, run: func(ctx context.Context) (err error) {
 		if run != nil {
-			value, err = run(e.entered(ctx), subject)
+			value, err = run(s.entered(ctx), subject)
 		}
 		return err
 	}}
 	c.wrap(ctx, 0)
 	if c.state.Load() != chainEnded {
-		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", e.name, a.Variant)
+		return value, fmt.Errorf("core: experiment %s: the behaviour of %s panicked, and an Around recovered it", s.name, a.Variant)
 	}
 	return value, c.err
 }
 
 // behaviour returns what the variant does: a value, or a function unless nil.
 func (t *Trial[S, R]) behaviour() (value R, run Override[S, R]) {
-	def := &t.exp.def
+	def := t.def
 	value, run = def.Control.Value, def.Control.Run
 	for i := range def.Variants { // none is called control, except in an invalid inline definition
 		if v := &def.Variants[i]; v.Name == t.a.Variant && v.Name != Control {
@@ -201,26 +178,8 @@ func (t *Trial[S, R]) behaviour() (value R, run Override[S, R]) {
 	return value, run
 }
 
-// resolve decides, once.
-func (t *Trial[S, R]) resolve(ctx context.Context) {
-	if t.resolved {
-		return
-	}
-	t.resolved = true
-	t.a.Experiment, t.a.Variant, t.a.Err = t.exp.name, Control, t.misuse
-	t.scope = scopeOf(ctx)
-	var who identity
-	t.decide(ctx, &who)
-	if t.excluded {
-		t.a.Tracked = false
-	}
-	if t.scope != nil {
-		t.settle(&who)
-	}
-}
-
 // publish sends the assignment event and tells the client layer, once.
-func (t *Trial[S, R]) publish(ctx context.Context) {
+func (t *trial) publish(ctx context.Context) {
 	if t.published {
 		return
 	}
@@ -234,4 +193,27 @@ func (t *Trial[S, R]) publish(ctx context.Context) {
 			t.scope.publish(&t.a)
 		}
 	}
+}
+
+// changeable reports whether the trial has yet to resolve.
+func (t *trial) changeable(method string) bool {
+	if t.resolved {
+		t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
+			"experiment: a call on a trial that was resolved changes nothing",
+			slog.String("experiment", t.exp.name), slog.String("call", method))
+	}
+	return !t.resolved
+}
+
+// hasVariant reports whether a call site names a variant that there is.
+func (t *trial) hasVariant(method, variant string) bool {
+	if t.exp.has(variant) {
+		return true
+	}
+	t.misuse = errors.Join(t.misuse, fmt.Errorf("core: experiment %s: %s(%q): %w; the variants are %q",
+		t.exp.name, method, variant, ErrUnknownVariant, t.exp.variants))
+	t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
+		"experiment: a call site names an unknown variant", slog.String("experiment", t.exp.name),
+		slog.String("call", method), slog.String("variant", variant))
+	return false
 }

@@ -9,20 +9,20 @@ import (
 
 // visit gives an anonymous unit the visitor's id for an actor. To a unit whose
 // actor is known it adds, as the oldest, the identity that it had as a visitor.
-func (s *scoped) visit(experiment string, u *Unit, mint bool, who *identity) {
-	who.scope = s
+func (s *scoped) visit(experiment string, u *Unit, mint bool, id *identity) {
+	id.scope = s
 	i := u.actor()
 	if i < 0 {
 		return
 	}
-	guest := u.attr(i).unknown()
-	v := s.Visitor(experiment, mint && guest)
+	anonymous := u.attr(i).unknown()
+	v := s.Visitor(experiment, mint && anonymous)
 	if v.ID == "" {
 		return
 	}
-	who.visitor, who.guest = &v, guest
+	id.visitor, id.anonymous = &v, anonymous
 	visitor := u.withActor(i, v.ID)
-	if guest {
+	if anonymous {
 		*u = visitor
 		return
 	}
@@ -32,44 +32,40 @@ func (s *scoped) visit(experiment string, u *Unit, mint bool, who *identity) {
 	*u = u.MigratedFrom(visitor)
 }
 
-// fresh reports whether nothing is stored for the unit nor to be stored: an
-// anonymous visitor whose cookie has not come back yet, perhaps never will.
-func (w *identity) fresh() bool { return w.guest && w.visitor.Fresh }
-
 // carried reads the entry that the visitor's cookie carries for this unit.
-func (s *spec) carried(who *identity, e *Entry) bool {
-	v := who.visitor
+func (s *experiment) carried(id *identity, e *Entry) bool {
+	v := id.visitor
 	if v == nil || v.Entry.Origin == SourceExcluded || !s.has(v.Entry.Variant) {
 		return false
 	}
-	if mark(who.key) != v.Unit && !slices.ContainsFunc(who.older, func(key string) bool { return mark(key) == v.Unit }) {
+	if keyPrefix(id.key) != v.Unit && !slices.ContainsFunc(id.older, func(key string) bool { return keyPrefix(key) == v.Unit }) {
 		return false
 	}
 	*e = v.Entry
 	return true
 }
 
-// adopt makes the entry of the visitor's cookie the one that stands, where
-// nothing is stored, and reads what stands then; unread is why nobody knows.
-func (t *Trial[S, R]) adopt(ctx context.Context, who *identity, stands *Entry, unread error) bool {
-	e := t.exp
+// storeCarried makes the entry of the visitor's cookie the current one, where
+// nothing is stored, and reads what is current then; unread is why nobody knows.
+func (t *trial) storeCarried(ctx context.Context, id *identity, current *Entry, unread error) bool {
+	s := t.exp
 	switch {
-	case !e.carried(who, stands):
+	case !s.carried(id, current):
 		return false
 	case unread != nil:
 		t.ramped = true // nothing is written after a failed read
-	case !who.fresh() && e.keeps(stands):
-		next, err := e.claim(ctx, &t.a, who, Entry{}, *stands)
+	case !id.fresh() && s.keeps(current):
+		claimed, err := s.claim(ctx, &t.a, id, Entry{}, *current)
 		if err == nil {
-			*stands = next
+			*current = claimed
 		}
 		t.ramped = err != nil
 	}
 	return true
 }
 
-// stood notes what stands for the unit, for the cookie.
-func (t *trial) stood(e *Entry) {
+// noteEntry notes the unit's current entry, for the cookie.
+func (t *trial) noteEntry(e *Entry) {
 	if t.scope != nil {
 		entry := *e
 		t.entry = &entry
@@ -78,12 +74,12 @@ func (t *trial) stood(e *Entry) {
 
 // recall serves what this request has decided for the unit before. Exclude asks
 // anew; who insists on a variant replaces it. There is a scope.
-func (t *Trial[S, R]) recall(ctx context.Context, who *identity) bool {
+func (t *trial) recall(ctx context.Context, id *identity) bool {
 	if t.excluded || t.manual != "" ||
 		t.exp.client.cfg.AllowForced && forcedIn(ctx, t.exp.name) != "" {
 		return false
 	}
-	d, ok := t.scope.decided(t.place(who.key))
+	d, ok := t.scope.decided(t.exp.ref(id.key))
 	if ok {
 		t.serve(&d)
 	}
@@ -91,17 +87,15 @@ func (t *Trial[S, R]) recall(ctx context.Context, who *identity) bool {
 }
 
 // serve makes an earlier decision of this request the trial's own.
-func (t *Trial[S, R]) serve(d *decision) {
+func (t *trial) serve(d *decision) {
 	misuse := t.misuse
 	t.a, t.entry, t.recalled = d.a, &d.entry, true
-	t.a.blame(misuse)
+	t.a.addErr(misuse)
 }
 
-func (t *Trial[S, R]) place(key string) place { return place{t.exp.client, t.exp.name, key} }
-
-// settle ends a trial in its scope: the decision is remembered, and the
+// updateScope ends a trial in its scope: the decision is remembered, and the
 // visitor's cookie set, changed or taken away.
-func (t *Trial[S, R]) settle(who *identity) {
+func (t *trial) updateScope(id *identity) {
 	s, a := t.scope, &t.a
 	if a.Source != SourceOff {
 		s.Depends()
@@ -118,20 +112,20 @@ func (t *Trial[S, R]) settle(who *identity) {
 	}
 	insists := a.Source == SourceManual || a.Source == SourceForced
 	if t.remembered(insists) {
-		if first, lost := s.remember(t.place(who.key), decision{*a, entry}, insists); lost {
+		if first, lost := s.remember(t.exp.ref(id.key), decision{*a, entry}, insists); lost {
 			t.serve(&first)
 			return
 		}
 	}
-	v := who.visitor
+	v := id.visitor
 	switch {
 	case v == nil:
-	case !who.guest:
-		if who.kept && a.takesPart() {
+	case !id.anonymous:
+		if id.stored && a.takesPart() {
 			s.Drop(a.Experiment)
 		}
-	case (a.Tracked || a.Source == SourceForced) && t.changes(v, &entry, who):
-		next := Visitor{ID: v.ID, Entry: entry, Unit: mark(a.Key), Fresh: v.Fresh}
+	case (a.Tracked || a.Source == SourceForced) && t.changes(v, &entry, id):
+		next := Visitor{ID: v.ID, Entry: entry, Unit: keyPrefix(a.Key), Fresh: v.Fresh}
 		if !s.Keep(a.Experiment, next) && v.Fresh {
 			// The header went out in the meantime, so the visitor has no cookie.
 			*a = Assignment{Experiment: a.Experiment, Variant: Control, Source: SourceNoUnit, Err: t.misuse}
@@ -141,7 +135,7 @@ func (t *Trial[S, R]) settle(who *identity) {
 
 // remembered reports whether a decision holds for the rest of the request. What
 // depends on the subject or on the call site does not.
-func (t *Trial[S, R]) remembered(insists bool) bool {
+func (t *trial) remembered(insists bool) bool {
 	switch t.a.Source {
 	case SourceOptedOut, SourceUnassigned, SourceExcluded:
 		return false
@@ -151,13 +145,13 @@ func (t *Trial[S, R]) remembered(insists bool) bool {
 
 // changes reports whether the cookie has to change. One that carries nothing
 // does; one that carries another unit's entry stays if the store has this one.
-func (t *Trial[S, R]) changes(v *Visitor, entry *Entry, who *identity) bool {
+func (t *trial) changes(v *Visitor, entry *Entry, id *identity) bool {
 	if v.Unit == "" {
 		return true
 	}
 	var other Entry
-	if who.kept && t.exp.has(v.Entry.Variant) && !t.exp.carried(who, &other) {
+	if id.stored && t.exp.has(v.Entry.Variant) && !t.exp.carried(id, &other) {
 		return false
 	}
-	return v.Entry != *entry || v.Unit != mark(t.a.Key)
+	return v.Entry != *entry || v.Unit != keyPrefix(t.a.Key)
 }

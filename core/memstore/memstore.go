@@ -1,4 +1,7 @@
-package core
+// Package memstore keeps assignments in the memory of one process: for tests and
+// examples, for services of one process, and for experiments short enough to
+// restart with it.
+package memstore
 
 import (
 	"context"
@@ -8,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/rolloutkit/rolloutkit/core"
 )
 
 const (
@@ -16,31 +21,29 @@ const (
 	minShardEntries   = 1024 // fewer are not worth a lock of their own
 )
 
-// MemoryOptions configure a [MemoryStore].
-type MemoryOptions struct {
+// Options configure a [Store].
+type Options struct {
 	// MaxEntries is how many entries the store holds, over all experiments.
 	// When it is full, a new one takes the place of one that was not used for
 	// long. Zero and below mean 1,000,000, which take about 40 MB; a store that
 	// holds few takes little, whatever its bound.
 	MaxEntries int
 
-	// TTL is how long an entry is kept after it was last written or read. One
-	// that Load met under an older key does not count as read, so that it ages
-	// out. The precision is a millisecond, rounded up. Zero and below mean that
+	// TTL is how long an entry is kept after it was last written or read. The precision is a millisecond, rounded up. Zero and below mean that
 	// entries do not expire.
 	TTL time.Duration
 }
 
-// A MemoryStore is a [Store] in the memory of one process, for tests and
+// A Store is a [Store] in the memory of one process, for tests and
 // examples, for services of one process, and for experiments short enough to
-// restart with it. It is a [BatchLoader] and a [Counter] too. Make one with
-// [NewMemoryStore]; it is fit for many goroutines.
+// restart with it. It is a [core.Counter] too. Make one with
+// [New]; it is fit for many goroutines.
 //
 // Roughly the least recently used entries go first (the CLOCK algorithm, per
 // shard). Keys are held as 128 bits of a hash that is seeded per store, so
 // nobody can craft two that collide. Counts are neither bounded nor do they
 // expire: there are as many as the app has names for.
-type MemoryStore struct {
+type Store struct {
 	max    int64
 	ttl    int64                // milliseconds; 0: entries do not expire
 	now    func() time.Duration // since any fixed time, never going back
@@ -61,11 +64,11 @@ type shard struct {
 	table
 }
 
-// NewMemoryStore returns an empty store. nil options mean 1,000,000 entries
+// New returns an empty store. nil options mean 1,000,000 entries
 // that do not expire.
-func NewMemoryStore(o *MemoryOptions) *MemoryStore {
+func New(o *Options) *Store {
 	if o == nil {
-		o = &MemoryOptions{}
+		o = &Options{}
 	}
 	bound := o.MaxEntries
 	if bound <= 0 {
@@ -75,12 +78,12 @@ func NewMemoryStore(o *MemoryOptions) *MemoryStore {
 	for shards < maxShards && 2*shards*minShardEntries <= bound {
 		shards *= 2
 	}
-	return newMemoryStore(bound, shards, o.TTL)
+	return newStore(bound, shards, o.TTL)
 }
 
-func newMemoryStore(bound, shards int, ttl time.Duration) *MemoryStore {
+func newStore(bound, shards int, ttl time.Duration) *Store {
 	start := time.Now()
-	m := &MemoryStore{
+	m := &Store{
 		max:    int64(bound),
 		now:    func() time.Duration { return time.Since(start) },
 		shards: make([]shard, shards),
@@ -99,59 +102,28 @@ func newMemoryStore(bound, shards int, ttl time.Duration) *MemoryStore {
 	return m
 }
 
-// Load implements [Store]. A hit with no older keys allocates nothing. The
-// error is nil unless an older entry can't be copied, see [MemoryStore.Claim].
-func (m *MemoryStore) Load(_ context.Context, experiment, key string, older []string) (e Entry, others []string, ok bool, err error) {
+// Load implements [core.Store]. It allocates nothing for a final entry, nor for
+// an open one that begins as its key does. The error is nil.
+func (m *Store) Load(_ context.Context, lookups []core.Lookup) error {
 	t := m.instant()
-	hint := key
-	if len(older) > 0 {
-		hint = older[len(older)-1]
+	for i := range lookups {
+		l := &lookups[i]
+		l.Entry, _ = m.read(l.Experiment, l.Key, t)
 	}
-	e, ok = m.read(experiment, key, hint, t, true)
-	if len(older) == 0 {
-		return e, nil, ok, nil
-	}
-	for i := 0; i < len(older) && !ok; i++ {
-		var found Entry
-		if found, ok = m.read(experiment, older[i], hint, t, false); ok {
-			if e, err = m.claim(experiment, key, Entry{}, found, t); err != nil {
-				return Entry{}, nil, false, err
-			}
-		}
-	}
-	if !ok {
-		return Entry{}, nil, false, nil
-	}
-	for _, k := range older {
-		open := func(e Entry) bool { return e.Variant == Control && !e.Final }
-		if o, ok := m.read(experiment, k, hint, t, false); ok && o.Variant != e.Variant && !open(o) {
-			others = append(others, k)
-		}
-	}
-	return e, others, true, nil
+	return nil
 }
 
-// LoadBatch implements [BatchLoader].
-func (m *MemoryStore) LoadBatch(ctx context.Context, lookups []Lookup) []Loaded {
-	all := make([]Loaded, len(lookups))
-	for i, l := range lookups {
-		r := &all[i]
-		r.Entry, r.Others, r.OK, r.Err = m.Load(ctx, l.Experiment, l.Key, l.Older)
-	}
-	return all
-}
-
-// Claim implements [Store]. The error is nil unless e names no variant, or the
+// Claim implements [core.Store]. The error is nil unless e names no variant, or the
 // store holds more than 16 million entries that differ in more than the key.
-func (m *MemoryStore) Claim(_ context.Context, experiment, key string, old, e Entry) (Entry, error) {
+func (m *Store) Claim(_ context.Context, experiment, key string, old, e core.Entry) (core.Entry, bool, error) {
 	if e.Variant == "" {
-		return Entry{}, noVariant(experiment)
+		return core.Entry{}, false, noVariant(experiment)
 	}
 	return m.claim(experiment, key, old, e, m.instant())
 }
 
-// Save implements [Store]. It fails as [MemoryStore.Claim] does.
-func (m *MemoryStore) Save(_ context.Context, experiment, key string, e Entry) error {
+// Save implements [core.Store]. It fails as [Store.Claim] does.
+func (m *Store) Save(_ context.Context, experiment, key string, e core.Entry) error {
 	if e.Variant == "" {
 		return noVariant(experiment)
 	}
@@ -163,8 +135,8 @@ func (m *MemoryStore) Save(_ context.Context, experiment, key string, e Entry) e
 	return m.put(s, i, ok, h, experiment, e, t)
 }
 
-// Delete implements [Store]. The error is nil.
-func (m *MemoryStore) Delete(_ context.Context, experiment string, keys ...string) error {
+// Delete implements [core.Store]. The error is nil.
+func (m *Store) Delete(_ context.Context, experiment string, keys ...string) error {
 	for _, key := range keys {
 		h := m.hash(experiment, key)
 		s := m.shard(h)
@@ -177,9 +149,9 @@ func (m *MemoryStore) Delete(_ context.Context, experiment string, keys ...strin
 	return nil
 }
 
-// Clear implements [Store]. It looks at every entry of the store, one shard
+// Clear implements [core.Store]. It looks at every entry of the store, one shard
 // after the other. The error is nil.
-func (m *MemoryStore) Clear(_ context.Context, experiment string) error {
+func (m *Store) Clear(_ context.Context, experiment string) error {
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.Lock()
@@ -200,8 +172,8 @@ func (m *MemoryStore) Clear(_ context.Context, experiment string) error {
 	return nil
 }
 
-// Increment implements [Counter]. The error is nil.
-func (m *MemoryStore) Increment(_ context.Context, experiment, name string, by int64) (int64, error) {
+// Increment implements [core.Counter]. The error is nil.
+func (m *Store) Increment(_ context.Context, experiment, name string, by int64) (int64, error) {
 	m.countsMu.Lock()
 	defer m.countsMu.Unlock()
 	counts := m.counts[experiment]
@@ -215,13 +187,13 @@ func (m *MemoryStore) Increment(_ context.Context, experiment, name string, by i
 
 // Len returns how many entries the store holds. Expired ones count until
 // something comes upon them.
-func (m *MemoryStore) Len() int { return int(m.held.Load()) }
+func (m *Store) Len() int { return int(m.held.Load()) }
 
 // An instant is the time of one operation in milliseconds: now, and the oldest
 // stamp that has not expired. Both are 0 in a store without a TTL.
 type instant struct{ now, oldest int64 }
 
-func (m *MemoryStore) instant() instant {
+func (m *Store) instant() instant {
 	if m.ttl == 0 {
 		return instant{}
 	}
@@ -231,7 +203,7 @@ func (m *MemoryStore) instant() instant {
 
 // hash returns what stands for the key in the tables. Two keys of a store share
 // it with a chance of 1 in 2^128.
-func (m *MemoryStore) hash(experiment, key string) hash128 {
+func (m *Store) hash(experiment, key string) hash128 {
 	x := maphash.String(m.seeds[0], experiment)
 	return hash128{
 		hi: maphash.String(m.seeds[1], key) + x,
@@ -240,54 +212,51 @@ func (m *MemoryStore) hash(experiment, key string) hash128 {
 }
 
 // shard returns where h belongs. Tables go by the high half, shards by the low.
-func (m *MemoryStore) shard(h hash128) *shard { return &m.shards[h.lo&uint64(len(m.shards)-1)] }
+func (m *Store) shard(h hash128) *shard { return &m.shards[h.lo&uint64(len(m.shards)-1)] }
 
-// read returns the entry under key. used says that this counts as a use. See
-// entry for hint.
-func (m *MemoryStore) read(experiment, key, hint string, t instant, used bool) (Entry, bool) {
+// read returns the entry under key, which counts as a use.
+func (m *Store) read(experiment, key string, t instant) (core.Entry, bool) {
 	h := m.hash(experiment, key)
 	s := m.shard(h)
 	s.Lock()
 	defer s.Unlock()
 	i, ok := s.find(h)
 	if !ok {
-		return Entry{}, false
+		return core.Entry{}, false
 	}
 	sl := &s.slots[i]
 	if sl.stamp() < t.oldest {
 		m.drop(s, i)
-		return Entry{}, false
+		return core.Entry{}, false
 	}
-	if used {
-		sl.use(t.now)
-	}
-	return m.entry(sl, hint), true
+	sl.use(t.now)
+	return m.entry(sl, key), true
 }
 
-func (m *MemoryStore) claim(experiment, key string, old, e Entry, t instant) (Entry, error) {
+func (m *Store) claim(experiment, key string, old, e core.Entry, t instant) (core.Entry, bool, error) {
 	h := m.hash(experiment, key)
 	s := m.shard(h)
 	s.Lock()
 	defer s.Unlock()
 	i, ok := s.find(h)
 	if ok && s.slots[i].stamp() >= t.oldest {
-		if stands := m.entry(&s.slots[i], old.Under); stands != old {
+		if current := m.entry(&s.slots[i], old.Open); current != old {
 			s.slots[i].use(t.now)
-			return stands, nil
+			return current, false, nil
 		}
 	}
 	if err := m.put(s, i, ok, h, experiment, e, t); err != nil {
-		return Entry{}, err
+		return core.Entry{}, false, err
 	}
-	return e, nil
+	return e, true, nil
 }
 
 // put writes e: at i where found is true, else as a new entry. It is called
 // with s locked.
-func (m *MemoryStore) put(s *shard, i int, found bool, h hash128, experiment string, e Entry, t instant) error {
-	under, packed := packUnder(e.Under)
+func (m *Store) put(s *shard, i int, found bool, h hash128, experiment string, e core.Entry, t instant) error {
+	open, packed := packOpen(e.Open)
 	if packed {
-		e.Under = ""
+		e.Open = ""
 	}
 	id, err := m.kinds.acquire(experiment, e)
 	if err != nil {
@@ -295,13 +264,13 @@ func (m *MemoryStore) put(s *shard, i int, found bool, h hash128, experiment str
 	}
 	if found {
 		m.kinds.release(s.slots[i].kind())
-		s.slots[i] = slot{h, under, newMeta(id, t.now, passesUsed)}
+		s.slots[i] = slot{h, open, newMeta(id, t.now, passesUsed)}
 		return nil
 	}
 	if m.held.Add(1) > m.max {
 		m.evict(s, t)
 	}
-	s.insert(slot{h, under, newMeta(id, t.now, passesNew)})
+	s.insert(slot{h, open, newMeta(id, t.now, passesNew)})
 	return nil
 }
 
@@ -309,7 +278,7 @@ func (m *MemoryStore) put(s *shard, i int, found bool, h hash128, experiment str
 // of another shard. There, waiting for a lock could be waiting for one who
 // waits for s, so it only tries; and it gets one in the end, since the others
 // that hold a lock and find their shard empty are fewer than the entries.
-func (m *MemoryStore) evict(s *shard, t instant) {
+func (m *Store) evict(s *shard, t instant) {
 	if s.used > 0 {
 		m.drop(s, s.victim(t.oldest))
 		return
@@ -329,22 +298,22 @@ func (m *MemoryStore) evict(s *shard, t instant) {
 }
 
 // drop removes the entry at i. It is called with s locked.
-func (m *MemoryStore) drop(s *shard, i int) {
+func (m *Store) drop(s *shard, i int) {
 	m.kinds.release(s.slots[i].kind())
 	s.remove(i)
 	m.held.Add(-1)
 }
 
-// entry returns what sl holds. Its Under is mostly the beginning of a text that
+// entry returns what sl holds. Its Open is mostly the beginning of a text that
 // the caller has, hint, and then costs no allocation.
-func (m *MemoryStore) entry(sl *slot, hint string) Entry {
+func (m *Store) entry(sl *slot, hint string) core.Entry {
 	e := m.kinds.at(sl.kind()).entry
-	if sl.under != 0 {
-		e.Under = unpackUnder(sl.under, hint)
+	if sl.open != 0 {
+		e.Open = unpackOpen(sl.open, hint)
 	}
 	return e
 }
 
 func noVariant(experiment string) error {
-	return fmt.Errorf("core: experiment %s: an entry without a variant can't be stored", experiment)
+	return fmt.Errorf("memstore: experiment %s: an entry without a variant can't be stored", experiment)
 }

@@ -2,9 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,34 +95,51 @@ func (c *Client) limiterOf(name string) *limiter {
 }
 
 // failed counts and logs a failure of the rollout or of the definition.
-func (s *spec) failed(ctx context.Context, err error) {
+func (s *experiment) failed(ctx context.Context, err error) {
 	s.client.stats.rollout.Add(1)
 	s.logs.log(ctx, s.client, slog.LevelError, logRollout, "experiment: control is served, because of an error",
 		slog.String("experiment", s.name), slog.Any("error", err))
 }
 
-// faulty logs a fault of the unit. Its error names attributes, never values.
-func (s *spec) faulty(ctx context.Context, err error) {
+// logUnitFault logs a fault of the unit. Its error names attributes, never values.
+func (s *experiment) logUnitFault(ctx context.Context, err error) {
 	s.logs.log(ctx, s.client, slog.LevelError, logUnit, "experiment: control is served, because of a unit fault",
 		slog.String("experiment", s.name), slog.Any("error", err))
 }
 
-// degraded notes on the assignment, counts and logs a failure of the store.
-func (s *spec) degraded(ctx context.Context, a *Assignment, op string, err error) error {
+// degraded notes a failure of the store on the assignment too.
+func (s *experiment) degraded(ctx context.Context, a *Assignment, op string, err error) error {
 	a.Degraded = true
-	a.blame(err)
-	s.client.stats.degraded.Add(1)
-	s.logs.log(ctx, s.client, slog.LevelWarn, logStore, "experiment: the store failed",
-		slog.String("experiment", s.name), slog.String("operation", op), slog.Any("error", err))
+	a.addErr(err)
+	s.storeFailed(ctx, op, err)
 	return err
 }
 
-// panicked counts and logs a recovered panic, with its stack.
-func (s *spec) panicked(ctx context.Context, what, name string, p any) {
+// storeFailed counts and logs a failure of the store.
+func (s *experiment) storeFailed(ctx context.Context, op string, err error) {
+	s.client.stats.degraded.Add(1)
+	s.logs.log(ctx, s.client, slog.LevelWarn, logStore, "experiment: the store failed",
+		slog.String("experiment", s.name), slog.String("operation", op), slog.Any("error", err))
+}
+
+// catch is deferred around code that is not ours: what says which, name which of
+// several, "" for the only one. It recovers a panic, counts it and logs it with
+// its stack. Unless err is nil, the panic becomes that error.
+func (s *experiment) catch(ctx context.Context, what, name string, err *error) {
+	if p := recover(); p != nil {
+		s.panicked(ctx, what, name, p, err)
+	}
+}
+
+// panicked is catch for a panic p that was recovered already.
+func (s *experiment) panicked(ctx context.Context, what, name string, p any, err *error) {
 	s.client.stats.panics.Add(1)
 	s.logs.log(ctx, s.client, slog.LevelError, logPanic, "experiment: panic",
 		slog.String("experiment", s.name), slog.String("in", what), slog.String("name", name),
 		slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
+	if err != nil {
+		*err = fmt.Errorf("%s panicked: %s", what, panicText(p))
+	}
 }
 
 // panicText returns the value of a panic as text. The value's own methods may
@@ -139,86 +153,12 @@ func panicText(p any) (text string) {
 	return fmt.Sprint(p)
 }
 
-// blame adds err to what went wrong; nil adds nothing.
-func (a *Assignment) blame(err error) {
+// addErr adds err to what went wrong; nil adds nothing.
+func (a *Assignment) addErr(err error) {
 	switch {
 	case a.Err == nil:
 		a.Err = err
 	case err != nil:
 		a.Err = errors.Join(a.Err, err)
 	}
-}
-
-// checkAction returns what is wrong with an app's own action.
-func checkAction(experiment, action string) error {
-	switch action {
-	case "":
-		return fmt.Errorf("core: experiment %s: an event without an action", experiment)
-	case ActionAssignment:
-		return fmt.Errorf("core: experiment %s: the action %q belongs to the automatic event", experiment, action)
-	}
-	return nil
-}
-
-// emit fills in the event and hands it to the tracker, or to the log in its place.
-func (s *spec) emit(ctx context.Context, a *Assignment, ev Event) (err error) {
-	c := s.client
-	defer func() {
-		if p := recover(); p != nil {
-			s.panicked(ctx, "tracker", "", p)
-			err = fmt.Errorf("core: experiment %s: the tracker panicked: %s", s.name, panicText(p))
-		}
-		if err != nil {
-			c.stats.lost.Add(1)
-			s.logs.log(ctx, c, slog.LevelError, logTracker, "experiment: an event was lost",
-				slog.String("experiment", s.name), slog.String("action", ev.Action), slog.Any("error", err))
-		}
-	}()
-	if c.cfg.Tracker == nil && !c.log.Enabled(ctx, slog.LevelDebug) {
-		return nil
-	}
-	ev.Experiment, ev.Variant, ev.Previous, ev.Key = a.Experiment, a.Variant, a.Previous, a.Key
-	ev.MigrationKeys, ev.State, ev.Source, ev.Origin, ev.Degraded = a.MigrationKeys, a.State, a.Source, a.Origin, a.Degraded
-	if ev.Time.IsZero() {
-		ev.Time = c.clock()
-	}
-	if ev.ID == "" {
-		if ev.Action == ActionAssignment {
-			ev.ID = assignmentID(a.Experiment, a.Key, a.Variant)
-		} else {
-			ev.ID = rand.Text()
-		}
-	}
-	if c.cfg.Tracker == nil {
-		c.log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
-			slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
-			slog.String("source", ev.Source.String()), slog.Float64("value", ev.Value))
-		return nil
-	}
-	return c.cfg.Tracker.Track(ctx, ev)
-}
-
-// assignmentID returns 32 hex digits: the first half of the SHA-256 of the
-// three texts, each preceded by its length as a uvarint.
-func assignmentID(experiment, key, variant string) string {
-	var buf [384]byte
-	b := appendText(appendText(appendText(buf[:0], experiment), key), variant)
-	sum := sha256.Sum256(b)
-	var digits [sha256.Size]byte
-	hex.Encode(digits[:], sum[:sha256.Size/2])
-	return string(digits[:])
-}
-
-// publish tells Config.OnPublish.
-func (s *spec) publish(ctx context.Context, a *Assignment) {
-	fn := s.client.cfg.OnPublish
-	if fn == nil {
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.panicked(ctx, "OnPublish", "", p)
-		}
-	}()
-	fn(ctx, a.Signature())
 }

@@ -1,17 +1,19 @@
-package core
+package memstore
 
 import (
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A kind is what entries of one experiment share: all of an [Entry] but an
-// Under that fits in the slot. An experiment has a few, however many units.
+// A kind is what entries of one experiment share: all of an [core.Entry] but an
+// Open that fits in the slot. An experiment has a few, however many units.
 type kind struct {
 	experiment string
-	entry      Entry
+	entry      core.Entry
 }
 
 // A countedKind is a kind and how many entries are of it.
@@ -44,7 +46,7 @@ func (k *kinds) init(limit uint32) {
 func (k *kinds) at(id uint32) *countedKind { return (*k.list.Load())[id] }
 
 // acquire returns the id of a kind, for one more entry.
-func (k *kinds) acquire(experiment string, e Entry) (uint32, error) {
+func (k *kinds) acquire(experiment string, e core.Entry) (uint32, error) {
 	wanted := kind{experiment, e}
 	k.mu.RLock()
 	id, ok := k.ids[wanted]
@@ -63,7 +65,7 @@ func (k *kinds) acquire(experiment string, e Entry) (uint32, error) {
 		return id, nil
 	}
 	// The names may be parts of something large that should not be kept.
-	for _, s := range []*string{&wanted.experiment, &wanted.entry.Variant, &wanted.entry.Previous, &wanted.entry.Under} {
+	for _, s := range []*string{&wanted.experiment, &wanted.entry.Variant, &wanted.entry.Previous, &wanted.entry.Open} {
 		*s = strings.Clone(*s)
 	}
 	c := &countedKind{kind: wanted}
@@ -77,7 +79,7 @@ func (k *kinds) acquire(experiment string, e Entry) (uint32, error) {
 		id, list = uint32(len(list)), append(list, c)
 		k.list.Store(&list)
 	default:
-		return 0, fmt.Errorf("core: experiment %s: the memory store holds %d entries that differ in more than the key, and no more fit",
+		return 0, fmt.Errorf("memstore: experiment %s: the memory store holds %d entries that differ in more than the key, and no more fit",
 			experiment, k.limit)
 	}
 	k.ids[wanted] = id

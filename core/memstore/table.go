@@ -1,4 +1,4 @@
-package core
+package memstore
 
 import "math/bits"
 
@@ -10,8 +10,8 @@ func (h hash128) less(o hash128) bool { return h.hi < o.hi || h.hi == o.hi && h.
 // A slot is one entry of a [MemoryStore], in 32 bytes and without a pointer, so
 // that the garbage collector has nothing to follow. The zero slot is empty.
 type slot struct {
-	hash  hash128
-	under uint64 // see packUnder
+	hash hash128
+	open uint64 // see packOpen
 
 	// meta holds, from the lowest bit, for how many more passes of the clock
 	// hand the entry stays (2 bits), when it was last used in milliseconds (38
@@ -49,10 +49,13 @@ func (s *slot) use(now int64) {
 	}
 }
 
-// packUnder returns an [Entry.Under] as eight bytes. It can do so with what is
+// openDigits is how many digits of a core.Entry.Open fit in a slot.
+const openDigits = 8
+
+// packOpen returns a core.Entry.Open as eight bytes. It can do so with what is
 // no longer and has no zero byte: every text that the core makes.
-func packUnder(s string) (packed uint64, ok bool) {
-	if len(s) > underDigits {
+func packOpen(s string) (packed uint64, ok bool) {
+	if len(s) > openDigits {
 		return 0, false
 	}
 	for i := range len(s) {
@@ -64,16 +67,16 @@ func packUnder(s string) (packed uint64, ok bool) {
 	return packed, true
 }
 
-// unpackUnder undoes packUnder. The result is a part of hint if hint begins
+// unpackOpen undoes packOpen. The result is a part of hint if hint begins
 // with it.
-func unpackUnder(packed uint64, hint string) string {
+func unpackOpen(packed uint64, hint string) string {
 	n := (bits.Len64(packed) + 7) / 8
 	if len(hint) >= n {
-		if p, ok := packUnder(hint[:n]); ok && p == packed {
+		if p, ok := packOpen(hint[:n]); ok && p == packed {
 			return hint[:n]
 		}
 	}
-	var b [underDigits]byte
+	var b [openDigits]byte
 	for i := range n {
 		b[i] = byte(packed >> (8 * i))
 	}

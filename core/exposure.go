@@ -7,7 +7,7 @@ import (
 
 // TrackAssignment sends the assignment event of a decision that was made
 // without the core, by code that asks the flag system itself. Hooks of flag
-// systems call it. experiment is the full name; it need not be defined on c.
+// systems call it. name is the full name; it need not be defined on c.
 // The event's source and origin are resolved, and its ID is that of the same
 // assignment made by the core, so that consumers count it once.
 //
@@ -17,34 +17,34 @@ import (
 // error if the name is not allowed, u has a fault, d draws by Choose or breaks
 // another rule of [Rollout], or the tracker fails. An experiment that is not
 // defined may have any variant of a legal name, and [AnyVariant] is [Candidate].
-func (c *Client) TrackAssignment(ctx context.Context, experiment string, u Unit, d Decision) error {
-	if !legalName(experiment) {
-		return fmt.Errorf("core: %q is no name of an experiment", experiment)
+func (c *Client) TrackAssignment(ctx context.Context, name string, u Unit, d Decision) error {
+	if !legalName(name) {
+		return fmt.Errorf("core: %q is no name of an experiment", name)
 	}
-	s := c.lookup(experiment)
+	s := c.lookup(name)
 	if s == nil {
-		s = &spec{client: c, name: experiment, variants: []string{Control, Candidate}, logs: c.limiterOf(experiment)}
+		s = &experiment{client: c, name: name, variants: []string{Control, Candidate}, logs: c.limiterOf(name)}
 		if legalVariant(d.Variant) {
 			s.variants[1] = d.Variant
 		}
 	}
 	if d.Choose != nil {
-		return fmt.Errorf("core: experiment %s: a decision that is yet to be drawn was not made", experiment)
+		return fmt.Errorf("core: experiment %s: a decision that is yet to be drawn was not made", name)
 	}
 	if d.State == Off || d.Outside {
 		return nil
 	}
-	var who identity
-	switch err := c.keys.identify(experiment, &u, &who); {
+	var id identity
+	switch err := c.keys.identify(name, &u, &id); {
 	case err != nil:
-		return fmt.Errorf("core: experiment %s: %w", experiment, err)
-	case who.key == "":
+		return s.wrap(err)
+	case id.key == "":
 		return nil
 	}
-	if err := s.checked(&d, &who); err != nil {
-		return fmt.Errorf("core: experiment %s: %w", experiment, err)
+	if err := s.checked(&d, &id); err != nil {
+		return s.wrap(err)
 	}
-	a := Assignment{Experiment: experiment, Key: who.key, MigrationKeys: who.older, Variant: d.Variant, State: d.State,
+	a := Assignment{Experiment: name, Key: id.key, MigrationKeys: id.older, Variant: d.Variant, State: d.State,
 		Reason: d.Reason, Source: SourceResolved, Origin: SourceResolved, Tracked: true}
 	if scope := scopeOf(ctx); scope != nil && (scope.Silent() || !scope.first(c, &a)) {
 		return nil

@@ -1,0 +1,59 @@
+package core
+
+// A verdict says what the entries that were found under a unit's keys come to.
+type verdict struct {
+	current int        // the lookup that has the current entry; -1: none has one
+	copies  [2]copying // first done first; those without a source are none
+}
+
+// A copying is an entry that is to be claimed where nothing is stored: from and
+// to are places among the lookups. The zero copying is none, since nothing is
+// copied from the newest key.
+type copying struct{ from, to int }
+
+// judge decides what the entries under a unit's keys come to. found has all keys
+// of the unit, newest first; sameUnit is how many of those after the first are
+// the unit itself under previous secrets, the rest being older identities. All
+// policy of which entry counts, and of what is copied where, is here:
+//
+//   - The current entry is the one under the newest key that has any.
+//   - It is copied to the newest key. The original stays, for processes that do
+//     not know the newest key yet, and ages out.
+//   - While a secret rotates, the oldest key of the unit itself gets the first
+//     entry of an older key too: processes of the previous release know that one.
+//
+// A copy can lose against another writer. Then what is there takes its place in
+// found, and judge is asked again.
+func judge(found []Lookup, sameUnit int) verdict {
+	v := verdict{current: first(found, 0, -1)}
+	if v.current < 0 {
+		return v
+	}
+	if v.current > 0 {
+		v.copies[0] = copying{from: v.current, to: 0}
+	}
+	if sameUnit > 0 && found[sameUnit].Entry == (Entry{}) {
+		if from := first(found, 1, sameUnit); from > 0 {
+			v.copies[1] = copying{from: from, to: sameUnit}
+		}
+	}
+	return v
+}
+
+// first returns the first lookup from i on that found an entry, leaving out the
+// one at skip, or -1.
+func first(found []Lookup, i, skip int) int {
+	for ; i < len(found); i++ {
+		if i != skip && found[i].Entry != (Entry{}) {
+			return i
+		}
+	}
+	return -1
+}
+
+// conflicts reports whether a key's entry forbids to join the events under it
+// with those of a unit that has the current entry: it is of another variant, and
+// no open control, which a ramp may have moved.
+func conflicts(e, current *Entry) bool {
+	return e.Variant != "" && e.Variant != current.Variant && !e.open()
+}

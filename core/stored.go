@@ -1,0 +1,196 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// This file is all that the core does with a store. Old releases know only old
+// keys, so a fresh write goes to all keys that a unit presents, the oldest
+// first: it decides races.
+
+// load reads the current entry of the unit into current, which is zero before
+// and where nothing is found. It makes the copies that judge asks for, and drops
+// from the migration keys those that hold another variant.
+func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, current *Entry) (found bool, err error) {
+	if s.client.cfg.Store == nil || id.fresh() && len(id.older) == id.sameUnit {
+		return false, nil
+	}
+	var buffer *[]Lookup
+	lookups := id.scope.preloaded(s.ref(id.key))
+	if lookups == nil {
+		buffer = lookupBuffers.Get().(*[]Lookup)
+		lookups = s.appendLookups((*buffer)[:0], id)
+		if err := s.storeLoad(ctx, lookups); err != nil {
+			// The buffer is not used again: a broken store may still write to it.
+			return false, s.degraded(ctx, a, "load", err)
+		}
+	}
+	for i := range lookups {
+		if err = errors.Join(err, lookups[i].fault()); err != nil {
+			return false, s.degraded(ctx, a, "load", err)
+		}
+	}
+	if i := s.settle(ctx, lookups, id.sameUnit); i >= 0 {
+		*current, id.stored, found = lookups[i].Entry, true, true
+		s.dropConflicts(a, lookups[1:], current)
+	}
+	if buffer != nil {
+		clear(lookups)
+		*buffer = lookups
+		lookupBuffers.Put(buffer)
+	}
+	return found, nil
+}
+
+// lookupBuffers save an allocation per trial: what an interface's method gets
+// is on the heap.
+var lookupBuffers = sync.Pool{New: func() any { return new([]Lookup) }}
+
+// appendLookups appends what has to be read for a unit.
+func (s *experiment) appendLookups(lookups []Lookup, id *identity) []Lookup {
+	lookups = append(lookups, Lookup{Experiment: s.name, Key: id.key})
+	for _, key := range id.older {
+		lookups = append(lookups, Lookup{Experiment: s.name, Key: key})
+	}
+	return lookups
+}
+
+// fault returns why the answer to l can't be used.
+func (l *Lookup) fault() error {
+	if l.Err == nil && l.Entry.Variant == "" && l.Entry != (Entry{}) {
+		return errNoVariant
+	}
+	return l.Err
+}
+
+var errNoVariant = errors.New("the store returned an entry without a variant")
+
+// settle makes the copies that judge asks for and returns where the current
+// entry is, -1 for nowhere. A copy that fails changes nothing for the unit: the
+// original is still there, and the next trial tries again.
+func (s *experiment) settle(ctx context.Context, lookups []Lookup, sameUnit int) int {
+	v := judge(lookups, sameUnit)
+	for _, c := range v.copies {
+		original, target := &lookups[c.from], &lookups[c.to]
+		if c.from == 0 || original.Entry == (Entry{}) {
+			continue
+		}
+		current, err := s.storeClaim(ctx, target.Key, Entry{}, original.Entry)
+		if err == nil {
+			target.Entry = current
+			if s.client.variantOnly {
+				err = s.storeDelete(ctx, original.Key)
+				original.Entry = Entry{}
+			}
+		}
+		if err != nil {
+			s.storeFailed(ctx, "copy", err)
+		}
+	}
+	return judge(lookups, sameUnit).current
+}
+
+// dropConflicts takes the keys that hold another variant out of the migration
+// keys, so that nobody joins their events.
+func (s *experiment) dropConflicts(a *Assignment, older []Lookup, current *Entry) {
+	for i := range older {
+		if conflicts(&older[i].Entry, current) {
+			s.client.stats.conflicts.Add(1)
+			a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(key string) bool {
+				return key == older[i].Key
+			})
+		}
+	}
+}
+
+// keeps reports whether the store can keep the entry as it is.
+func (s *experiment) keeps(e *Entry) bool {
+	return s.client.cfg.Store != nil && (!e.open() || !s.client.variantOnly)
+}
+
+// claim stores next in the place of old and returns the current entry. A fresh
+// assignment, and a ramp that moves an open control, are claimed under the
+// oldest key first, but under none that held another variant when it was read.
+func (s *experiment) claim(ctx context.Context, a *Assignment, id *identity, old, next Entry) (current Entry, err error) {
+	if s.client.cfg.Store == nil {
+		return next, nil
+	}
+	current = next
+	if old == (Entry{}) || old.open() {
+		for _, key := range slices.Backward(a.MigrationKeys) {
+			if current, err = s.storeClaim(ctx, key, old, current); err != nil {
+				return Entry{}, s.degraded(ctx, a, "claim", err)
+			}
+		}
+	}
+	if current, err = s.storeClaim(ctx, id.key, old, current); err != nil {
+		return Entry{}, s.degraded(ctx, a, "claim", err)
+	}
+	id.stored = true
+	return current, nil
+}
+
+// save overwrites the unit's current entry, under previous secrets too.
+func (s *experiment) save(ctx context.Context, a *Assignment, id *identity, e Entry) {
+	if s.client.cfg.Store == nil {
+		return
+	}
+	err := s.storeSave(ctx, id.key, e)
+	for i := 0; i < id.sameUnit && err == nil; i++ {
+		err = s.storeSave(ctx, id.older[i], e)
+	}
+	id.stored = err == nil
+	if err != nil {
+		_ = s.degraded(ctx, a, "save", err)
+	}
+}
+
+// Panics of the store are errors.
+
+func (s *experiment) storeLoad(ctx context.Context, lookups []Lookup) (err error) {
+	defer s.catch(ctx, "the store", "", &err)
+	return s.client.cfg.Store.Load(ctx, lookups)
+}
+
+// storeClaim returns the entry that is there afterwards: e itself where this
+// call put it there.
+func (s *experiment) storeClaim(ctx context.Context, key string, old, e Entry) (current Entry, err error) {
+	defer s.catch(ctx, "the store", "", &err)
+	current, won, err := s.client.cfg.Store.Claim(ctx, s.name, key, old, e)
+	switch {
+	case err != nil:
+		return Entry{}, err
+	case won:
+		return e, nil
+	case current.Variant == "":
+		return Entry{}, errNoVariant
+	}
+	return current, nil
+}
+
+func (s *experiment) storeSave(ctx context.Context, key string, e Entry) (err error) {
+	defer s.catch(ctx, "the store", "", &err)
+	return s.client.cfg.Store.Save(ctx, s.name, key, e)
+}
+
+func (s *experiment) storeDelete(ctx context.Context, keys ...string) (err error) {
+	defer s.catch(ctx, "the store", "", &err)
+	return s.client.cfg.Store.Delete(ctx, s.name, keys...)
+}
+
+func (s *experiment) storeClear(ctx context.Context) (err error) {
+	defer s.catch(ctx, "the store", "", &err)
+	return s.client.cfg.Store.Clear(ctx, s.name)
+}
+
+// wrap says which experiment an error is about.
+func (s *experiment) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("core: experiment %s: %w", s.name, err)
+}
