@@ -22,8 +22,8 @@ type copying struct{ from, to int }
 //   - While a secret rotates, the oldest key of the unit itself gets the first
 //     entry of an older key too: processes of the previous release know that one.
 //
-// A copy can lose against another writer. Then what is there takes its place in
-// found, and judge is asked again.
+// A copy to the newest key can lose against another writer, whose entry then is
+// the current one.
 func judge(found []Lookup, sameUnit int) verdict {
 	v := verdict{current: first(found, 0, -1)}
 	if v.current < 0 {

@@ -72,26 +72,26 @@ var errNoVariant = errors.New("the store returned an entry without a variant")
 // settle makes the copies that judge asks for and returns where the current
 // entry is, -1 for nowhere. A copy that fails changes nothing for the unit: the
 // original is still there, and the next trial tries again.
-func (s *experiment) settle(ctx context.Context, lookups []Lookup, sameUnit int) int {
+func (s *experiment) settle(ctx context.Context, lookups []Lookup, sameUnit int) (current int) {
 	v := judge(lookups, sameUnit)
 	for _, c := range v.copies {
-		original, target := &lookups[c.from], &lookups[c.to]
+		original := &lookups[c.from]
 		if c.from == 0 || original.Entry == (Entry{}) {
 			continue
 		}
-		current, err := s.storeClaim(ctx, target.Key, Entry{}, original.Entry)
-		if err == nil {
-			target.Entry = current
-			if s.client.variantOnly {
-				err = s.storeDelete(ctx, original.Key)
-				original.Entry = Entry{}
-			}
+		entry, err := s.storeClaim(ctx, lookups[c.to].Key, Entry{}, original.Entry)
+		if err == nil && s.client.variantOnly {
+			err = s.storeDelete(ctx, original.Key)
+			original.Entry = Entry{}
+		}
+		if c.to == 0 && entry != (Entry{}) {
+			v.current, lookups[0].Entry = 0, entry // another's, if the copy lost
 		}
 		if err != nil {
 			s.storeFailed(ctx, "copy", err)
 		}
 	}
-	return judge(lookups, sameUnit).current
+	return v.current
 }
 
 // dropConflicts takes the keys that hold another variant out of the migration
