@@ -2,56 +2,30 @@ package core
 
 import (
 	"context"
-	"math/bits"
 	"slices"
+
+	"github.com/rolloutkit/rolloutkit/internal/split"
 )
 
 // A Point is a place on the line from 0 to 1, in units of 2^-64. Points made by
-// [Points] are spread uniformly.
-type Point uint64
-
-// Scale returns the point's place on a line of length n, rounded down: n*p/2^64,
-// less than n unless n is 0. Of n equal parts of the line it is the one that p
-// falls into. A share of c out of n holds p if p.Scale(n) < c, which for c = 0
-// no point fulfils and for c = n every one; it depends on the ratio c/n only.
-func (p Point) Scale(n uint64) uint64 {
-	hi, _ := bits.Mul64(uint64(p), n)
-	return hi
-}
+// [Points] are spread uniformly. Point.Scale(n) is its place on a line of length
+// n: of n equal parts the one that it falls into. A share of c out of n holds p
+// if p.Scale(n) < c.
+type Point = split.Point
 
 // Points returns four independent points for one unit in one experiment. Other
 // salts, experiments or keys give independent points too. Rollouts that split
 // units by themselves should use it with a salt of their own; the empty salt is
-// fine. Many goroutines may call it.
-//
-// The points are the first four outputs of SplitMix64, seeded with the XXH64
-// hash of key, seeded with that of experiment, seeded with that of salt, seeded
-// with 0. So in Python, with the module xxhash, SplitMix64 starts from
-//
-//	from xxhash import xxh64_intdigest as h
-//	h(key, h(experiment, h(salt)))
-func Points(salt, experiment, key string) [4]Point {
-	seed := hashWeights
-	if salt != saltWeights {
-		seed = xxh64(salt, 0)
-	}
-	seed = xxh64(key, xxh64(experiment, seed))
-	var points [4]Point
-	for i := range points {
-		points[i] = Point(splitMix64(seed, uint64(i)))
-	}
-	return points
-}
+// fine. Many goroutines may call it. It is the first four outputs of SplitMix64,
+// seeded with XXH64 over the three texts, each seeded with the hash before it.
+func Points(salt, experiment, key string) [4]Point { return split.Points(salt, experiment, key) }
 
 // The salts of this package. Changing one gives every unit that no store keeps
 // another variant.
 const (
-	saltWeights = "weights" // shared with providers/percent, see Even
+	saltWeights = split.Weights // shared with providers/percent
 	saltAny     = "any"
 )
-
-// hashWeights is the hash of the salt that most calls have.
-var hashWeights = xxh64(saltWeights, 0)
 
 // Even is the default rollout: it splits units equally over all behaviours,
 // control included. It orders variants by name, so that reordering a definition
