@@ -13,10 +13,8 @@ const (
 	askSegment            // the i-th segment
 )
 
-// String returns the word for the log and for errors.
-func (q question) String() string {
-	return [...]string{"OptOut", "Unit", "exclusion", "exclusion", "segment"}[q]
-}
+// questionWords are for the log and for errors.
+var questionWords = [...]string{"OptOut", "Unit", "exclusion", "exclusion", "segment"}
 
 // An ask puts a question to the app's own code. It is handed down as a parameter
 // and answers by a bool, since whatever keeps it or takes more from it moves the
@@ -25,7 +23,7 @@ type ask func(ctx context.Context, q question, i int) bool
 
 // optedOut asks Config.OptOut. A panic is taken for a yes.
 func (t *trial) optedOut(ctx context.Context, ask ask) (out bool) {
-	defer t.exp.catch(ctx, askOptOut.String(), "", nil)
+	defer t.exp.catch(ctx, questionWords[askOptOut], "", nil)
 	out = true
 	return ask(ctx, askOptOut, 0)
 }
@@ -72,7 +70,7 @@ func (t *trial) segment(ctx context.Context, ask ask) int {
 
 // matches asks a rule; ok is false if it panicked.
 func (t *trial) matches(ctx context.Context, ask ask, q question, i int, name string) (match, ok bool) {
-	defer t.exp.catch(ctx, q.String(), name, nil)
+	defer t.exp.catch(ctx, questionWords[q], name, nil)
 	match = ask(ctx, q, i)
 	return match, true
 }

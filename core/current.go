@@ -2,13 +2,12 @@ package core
 
 // A verdict says what the entries that were found under a unit's keys come to.
 type verdict struct {
-	current int        // the lookup that has the current entry; -1: none has one
+	current int        // the lookup with the current entry; 0 also where none has any
 	copies  [2]copying // first done first; those without a source are none
 }
 
 // A copying is an entry that is to be claimed where nothing is stored: from and
-// to are places among the lookups. The zero copying is none, since nothing is
-// copied from the newest key.
+// to are places among the lookups. Nothing is copied from the newest key, 0.
 type copying struct{ from, to int }
 
 // judge decides what the entries under a unit's keys come to. found has all keys
@@ -24,31 +23,24 @@ type copying struct{ from, to int }
 //
 // A copy to the newest key can lose against another writer, whose entry then is
 // the current one.
-func judge(found []Lookup, sameUnit int) verdict {
-	v := verdict{current: first(found, 0, -1)}
-	if v.current < 0 {
-		return v
-	}
-	if v.current > 0 {
-		v.copies[0] = copying{from: v.current, to: 0}
-	}
-	if sameUnit > 0 && found[sameUnit].Entry == (Entry{}) {
-		if from := first(found, 1, sameUnit); from > 0 {
-			v.copies[1] = copying{from: from, to: sameUnit}
-		}
+func judge(found []Lookup, sameUnit int) (v verdict) {
+	v.current = first(found, 0, -1)
+	v.copies[0] = copying{from: v.current, to: 0}
+	if sameUnit > 0 && !found[sameUnit].found() {
+		v.copies[1] = copying{from: first(found, 1, sameUnit), to: sameUnit}
 	}
 	return v
 }
 
 // first returns the first lookup from i on that found an entry, leaving out the
-// one at skip, or -1.
+// one at skip. 0 says that there is none, or that it is the first of all.
 func first(found []Lookup, i, skip int) int {
 	for ; i < len(found); i++ {
-		if i != skip && found[i].Entry != (Entry{}) {
+		if i != skip && found[i].found() {
 			return i
 		}
 	}
-	return -1
+	return 0
 }
 
 // conflicts reports whether a key's entry forbids to join the events under it

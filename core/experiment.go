@@ -237,38 +237,40 @@ func legalVariant(name string) bool {
 // Run assigns the subject's unit, sends the assignment event, publishes, and
 // runs the behaviour of the variant. The error is the behaviour's alone.
 func (e *Experiment[S, R]) Run(ctx context.Context, subject S) (R, error) {
-	t := e.trial(subject)
+	var t Trial[S, R]
+	t.begin(e, subject)
 	return t.Run(ctx)
 }
 
 // Assign returns what the subject's unit gets, and stores it. No event is sent
 // and no behaviour runs.
 func (e *Experiment[S, R]) Assign(ctx context.Context, subject S) Assignment {
-	t := e.trial(subject)
-	return t.Assign(ctx)
+	var t Trial[S, R]
+	t.begin(e, subject)
+	t.resolve(ctx, t.ask)
+	return t.a
 }
 
 // Publish is Run without the behaviour: for experiments that the client side
 // shows.
 func (e *Experiment[S, R]) Publish(ctx context.Context, subject S) Assignment {
-	t := e.trial(subject)
+	var t Trial[S, R]
+	t.begin(e, subject)
 	return t.Publish(ctx)
 }
 
 // Track sends an event of the app's own for the subject's unit, which is
 // assigned if it was not. See [Trial.Track].
 func (e *Experiment[S, R]) Track(ctx context.Context, subject S, ev Event) error {
-	t := e.trial(subject)
+	var t Trial[S, R]
+	t.begin(e, subject)
 	return t.Track(ctx, ev)
 }
 
 // For returns a trial: the subject's encounter with the experiment, for what
 // one call site wants to be different.
 func (e *Experiment[S, R]) For(subject S) *Trial[S, R] {
-	t := e.trial(subject)
-	return &t
-}
-
-func (e *Experiment[S, R]) trial(subject S) Trial[S, R] {
-	return Trial[S, R]{def: &e.def, subject: subject, trial: trial{exp: e.experiment}}
+	t := new(Trial[S, R])
+	t.begin(e, subject)
+	return t
 }

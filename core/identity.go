@@ -46,11 +46,14 @@ func (t *trial) identify(ctx context.Context, ask ask, scope *scoped, mint bool,
 	if err == nil {
 		err = t.askKeys(ctx, id)
 	}
-	return t.exp.wrap(err)
+	if err != nil {
+		return t.exp.wrap(err)
+	}
+	return nil
 }
 
 func (t *trial) askUnit(ctx context.Context, ask ask) (err error) {
-	defer t.exp.catch(ctx, askUnit.String(), "", &err)
+	defer t.exp.catch(ctx, questionWords[askUnit], "", &err)
 	ask(ctx, askUnit, 0)
 	return nil
 }

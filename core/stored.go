@@ -29,14 +29,17 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 			return false, s.degraded(ctx, a, "load", err)
 		}
 	}
+	at := 0
 	for i := range lookups {
-		if err = errors.Join(err, lookups[i].fault()); err != nil {
+		if err := lookups[i].fault(); err != nil {
 			return false, s.degraded(ctx, a, "load", err)
 		}
 	}
-	if i := s.settle(ctx, lookups, id.sameUnit); i >= 0 {
-		*current, id.stored, found = lookups[i].Entry, true, true
-		s.dropConflicts(a, lookups[1:], current)
+	if len(lookups) > 1 {
+		at = s.settle(ctx, a, lookups, id.sameUnit)
+	}
+	if lookups[at].found() {
+		*current, id.stored, found = lookups[at].Entry, true, true
 	}
 	if buffer != nil {
 		clear(lookups)
@@ -52,16 +55,22 @@ var lookupBuffers = sync.Pool{New: func() any { return new([]Lookup) }}
 
 // appendLookups appends what has to be read for a unit.
 func (s *experiment) appendLookups(lookups []Lookup, id *identity) []Lookup {
-	lookups = append(lookups, Lookup{Experiment: s.name, Key: id.key})
-	for _, key := range id.older {
-		lookups = append(lookups, Lookup{Experiment: s.name, Key: key})
+	first := len(lookups)
+	lookups = slices.Grow(lookups, 1+len(id.older))[:first+1+len(id.older)]
+	lookups[first].Experiment, lookups[first].Key = s.name, id.key
+	for i, key := range id.older {
+		l := &lookups[first+1+i]
+		l.Experiment, l.Key = s.name, key
 	}
 	return lookups
 }
 
+// found reports whether l has an entry.
+func (l *Lookup) found() bool { return l.Entry.Variant != "" }
+
 // fault returns why the answer to l can't be used.
 func (l *Lookup) fault() error {
-	if l.Err == nil && l.Entry.Variant == "" && l.Entry != (Entry{}) {
+	if l.Err == nil && !l.found() && l.Entry != (Entry{}) {
 		return errNoVariant
 	}
 	return l.Err
@@ -69,14 +78,16 @@ func (l *Lookup) fault() error {
 
 var errNoVariant = errors.New("the store returned an entry without a variant")
 
-// settle makes the copies that judge asks for and returns where the current
-// entry is, -1 for nowhere. A copy that fails changes nothing for the unit: the
-// original is still there, and the next trial tries again.
-func (s *experiment) settle(ctx context.Context, lookups []Lookup, sameUnit int) (current int) {
+// settle makes the copies that judge asks for, drops from the migration keys
+// those in conflict, and returns where the current entry is, if there is one. A
+// copy that fails changes nothing for the unit: the original is still there, and
+// the next trial tries again.
+func (s *experiment) settle(ctx context.Context, a *Assignment, lookups []Lookup, sameUnit int) (current int) {
 	v := judge(lookups, sameUnit)
-	for _, c := range v.copies {
+	for i := range v.copies {
+		c := &v.copies[i]
 		original := &lookups[c.from]
-		if c.from == 0 || original.Entry == (Entry{}) {
+		if c.from == 0 || !original.found() {
 			continue
 		}
 		entry, err := s.storeClaim(ctx, lookups[c.to].Key, Entry{}, original.Entry)
@@ -84,13 +95,14 @@ func (s *experiment) settle(ctx context.Context, lookups []Lookup, sameUnit int)
 			err = s.storeDelete(ctx, original.Key)
 			original.Entry = Entry{}
 		}
-		if c.to == 0 && entry != (Entry{}) {
+		if c.to == 0 && entry.Variant != "" {
 			v.current, lookups[0].Entry = 0, entry // another's, if the copy lost
 		}
 		if err != nil {
 			s.storeFailed(ctx, "copy", err)
 		}
 	}
+	s.dropConflicts(a, lookups[1:], &lookups[v.current].Entry)
 	return v.current
 }
 

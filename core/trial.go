@@ -26,6 +26,10 @@ type override[S, R any] struct {
 	run     Override[S, R]
 }
 
+func (t *Trial[S, R]) begin(e *Experiment[S, R], subject S) {
+	t.def, t.exp, t.subject = &e.def, e.experiment, subject
+}
+
 // ask puts a question to the app's own code, the only code that knows the types
 // of a [Trial].
 func (t *Trial[S, R]) ask(ctx context.Context, q question, i int) bool {
