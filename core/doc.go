@@ -20,7 +20,7 @@
 //
 //	client, err := core.New(core.Config{
 //		Rollout:   unleash.New(uc, nil),
-//		Store:     core.NewMemoryStore(nil),
+//		Store:     memstore.New(nil),
 //		Tracker:   tracker,
 //		KeySecret: secret,
 //	})
@@ -53,7 +53,7 @@
 //
 // A unit that a running flag did not select is a tracked control. A unit of an
 // experiment that is off is an untracked one. The first is half of every
-// comparison; the second is nobody.
+// comparison; the second is in no comparison.
 //
 // # Why controls are kept
 //

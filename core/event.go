@@ -58,7 +58,7 @@ type Event struct {
 
 	// Source says how this trial was decided, Origin how the stored entry
 	// began: a stored hit of a segmented unit has source stored and origin
-	// segmented. Only events with origin resolved count in any ratio test.
+	// segmented. Use only origin=resolved for sample-ratio tests.
 	Source Source `json:"source"`
 	Origin Source `json:"origin"`
 

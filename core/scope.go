@@ -6,9 +6,8 @@ import (
 	"sync"
 )
 
-// A Scope is what one request, such as that for a page, tells the experiments
-// that run in it, and what they tell it. Package core/web has the one for
-// net/http. [WithScope] puts it in the ctx. Its methods are called from many
+// A Scope connects experiments to one request's cookies and privacy signals.
+// Package core/web has the one for net/http. [WithScope] puts it in the ctx. Its methods are called from many
 // goroutines at the same time, with full names of experiments.
 type Scope interface {
 	// Visitor returns what the visitor's cookie for the experiment says. If

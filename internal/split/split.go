@@ -7,18 +7,17 @@ import "math/bits"
 // [Points] are spread uniformly.
 type Point uint64
 
-// Scale returns the point's place on a line of length n, rounded down: n*p/2^64,
-// less than n unless n is 0. Of n equal parts of the line it is the one that p
-// falls into. A share of c out of n holds p if p.Scale(n) < c, which for c = 0
-// no point fulfils and for c = n every one; it depends on the ratio c/n only.
+// Scale maps p to 0..n-1, evenly: n*p/2^64, rounded down; 0 for n = 0. A unit is
+// in the share c/n if Scale(n) < c: never for c = 0, always for c = n, and
+// whatever n is, since only the ratio counts.
 func (p Point) Scale(n uint64) uint64 {
 	hi, _ := bits.Mul64(uint64(p), n)
 	return hi
 }
 
 // Points returns four independent points for one unit in one experiment. Other
-// salts, experiments or keys give independent points too. Many
-// goroutines may call it.
+// salts, experiments or keys give independent points too. Many goroutines may
+// call it.
 //
 // The points are the first four outputs of SplitMix64, seeded with the XXH64
 // hash of key, seeded with that of experiment, seeded with that of salt, seeded
