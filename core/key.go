@@ -198,11 +198,11 @@ func appendUnit(b []byte, experiment string, u *Unit) []byte {
 	for _, i := range order[:n] {
 		a := u.attr(int(i))
 		b = appendText(b, a.Name)
-		b = append(b, byte(a.kind))
+		b = append(b, a.kind)
 		switch a.kind {
-		case KindString:
+		case kindString:
 			b = appendText(b, a.str)
-		case KindBool:
+		case kindBool:
 			b = append(b, byte(a.num))
 		default:
 			b = binary.BigEndian.AppendUint64(b, a.num)

@@ -18,12 +18,13 @@ type Trial[S, R any] struct {
 	trial
 }
 
-// An Override is a behaviour for one call site.
-type Override[S, R any] = func(ctx context.Context, subject S) (R, error)
+// A behaviour is what a variant does.
+type behaviour[S, R any] = func(ctx context.Context, subject S) (R, error)
 
+// An override is a behaviour for one call site.
 type override[S, R any] struct {
 	variant string
-	run     Override[S, R]
+	run     behaviour[S, R]
 }
 
 func (t *Trial[S, R]) begin(e *Experiment[S, R], subject S) {
@@ -83,7 +84,7 @@ func (t *Trial[S, R]) OnlyAssigned() *Trial[S, R] {
 // Override replaces a variant's behaviour at this call site. A call site cannot
 // add variants: an unknown name is skipped, and [Assignment.Err] wraps
 // [ErrUnknownVariant]. A nil fn restores the definition's own.
-func (t *Trial[S, R]) Override(variant string, fn Override[S, R]) *Trial[S, R] {
+func (t *Trial[S, R]) Override(variant string, fn func(ctx context.Context, subject S) (R, error)) *Trial[S, R] {
 	if t.changeable("Override") && t.hasVariant("Override", variant) {
 		t.overrides = append(t.overrides, override[S, R]{variant, fn})
 	}
@@ -148,7 +149,7 @@ func (t *Trial[S, R]) Run(ctx context.Context) (R, error) {
 
 // wrapped runs a behaviour inside the Arounds. It is no method of Trial, which
 // would then be on the heap for everybody.
-func wrapped[S, R any](ctx context.Context, s *experiment, a Assignment, subject S, value R, run Override[S, R]) (R, error) {
+func wrapped[S, R any](ctx context.Context, s *experiment, a Assignment, subject S, value R, run behaviour[S, R]) (R, error) {
 	c := chain{exp: s, a: a, run: func(ctx context.Context) (err error) {
 		if run != nil {
 			value, err = run(s.entered(ctx), subject)
@@ -163,7 +164,7 @@ func wrapped[S, R any](ctx context.Context, s *experiment, a Assignment, subject
 }
 
 // behaviour returns what the variant does: a value, or a function unless nil.
-func (t *Trial[S, R]) behaviour() (value R, run Override[S, R]) {
+func (t *Trial[S, R]) behaviour() (value R, run behaviour[S, R]) {
 	def := t.def
 	value, run = def.Control.Value, def.Control.Run
 	for i := range def.Variants { // none is called control, except in an invalid inline definition

@@ -19,16 +19,13 @@ const (
 	maxRawKey    = 2 * 256 / 4 // ... to 512 bits
 )
 
-// A Kind is the type of an attribute's value.
-type Kind uint8
-
-// The kinds of attributes.
+// The kinds of attributes. They are part of what is hashed.
 const (
-	KindString Kind = iota
-	KindInt
-	KindBool
-	KindFloat
-	KindUint // a whole number above the largest int64
+	kindString = iota
+	kindInt
+	kindBool
+	kindFloat
+	kindUint // a whole number above the largest int64
 )
 
 // An Attr is a named value: one part of what makes a unit, or a trait of it.
@@ -37,7 +34,7 @@ const (
 type Attr struct {
 	Name string
 
-	kind Kind
+	kind uint8
 	str  string
 	num  uint64 // int64, bool or math.Float64bits
 }
@@ -48,16 +45,16 @@ func String[T ~string](name string, v T) Attr { return Attr{Name: name, str: str
 // Int returns an attribute with a whole number of any size. The same number is
 // the same attribute, whatever its type.
 func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr](name string, v T) Attr {
-	a := Attr{Name: name, kind: KindInt, num: uint64(v)}
+	a := Attr{Name: name, kind: kindInt, num: uint64(v)}
 	if v > 0 && a.num > math.MaxInt64 {
-		a.kind = KindUint
+		a.kind = kindUint
 	}
 	return a
 }
 
 // Bool returns an attribute that is true or false.
 func Bool(name string, v bool) Attr {
-	a := Attr{Name: name, kind: KindBool}
+	a := Attr{Name: name, kind: kindBool}
 	if v {
 		a.num = 1
 	}
@@ -70,23 +67,20 @@ func Float(name string, v float64) Attr {
 	if v != v {
 		v = math.NaN()
 	}
-	return Attr{Name: name, kind: KindFloat, num: math.Float64bits(v + 0)}
+	return Attr{Name: name, kind: kindFloat, num: math.Float64bits(v + 0)}
 }
-
-// Kind returns the type of the value.
-func (a Attr) Kind() Kind { return a.kind }
 
 // Value returns the value: a string, int64, bool, float64, or uint64 for what no
 // int64 holds.
 func (a Attr) Value() any {
 	switch a.kind {
-	case KindInt:
+	case kindInt:
 		return int64(a.num)
-	case KindBool:
+	case kindBool:
 		return a.num != 0
-	case KindFloat:
+	case kindFloat:
 		return math.Float64frombits(a.num)
-	case KindUint:
+	case kindUint:
 		return a.num
 	}
 	return a.str
@@ -95,13 +89,13 @@ func (a Attr) Value() any {
 // Text returns the value as text, formatted as strconv does it.
 func (a Attr) Text() string {
 	switch a.kind {
-	case KindInt:
+	case kindInt:
 		return strconv.FormatInt(int64(a.num), 10)
-	case KindBool:
+	case kindBool:
 		return strconv.FormatBool(a.num != 0)
-	case KindFloat:
+	case kindFloat:
 		return strconv.FormatFloat(math.Float64frombits(a.num), 'g', -1, 64)
-	case KindUint:
+	case kindUint:
 		return strconv.FormatUint(a.num, 10)
 	}
 	return a.str
@@ -109,7 +103,7 @@ func (a Attr) Text() string {
 
 // unknown reports whether a is an actor that nobody knows yet: "" or 0.
 func (a Attr) unknown() bool {
-	return a.Name == actorName && a.str == "" && a.num == 0 && a.kind != KindBool
+	return a.Name == actorName && a.str == "" && a.num == 0 && a.kind != kindBool
 }
 
 // A Unit is what an assignment sticks to: a user, a project, a user in a
