@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/rolloutkit/rolloutkit/internal/throttle"
 )
 
 // A Config holds what all experiments of a client share. [New] copies it.
@@ -91,9 +93,8 @@ type Client struct {
 	log         *slog.Logger
 	keys        keyring
 	variantOnly bool // the store keeps variant names only
-	clock       func() time.Time
 	stats       stats
-	limiters    limiters
+	logged      *throttle.Log
 
 	mu          sync.RWMutex
 	experiments map[string]*experiment
@@ -147,8 +148,8 @@ func New(cfg Config) (*Client, error) {
 	secrets := append([][]byte{cfg.KeySecret}, cfg.PreviousSecrets...)
 	cfg.KeySecret, cfg.PreviousSecrets = nil, nil // the keyring has its own copies
 	c := &Client{
-		cfg: cfg, log: cfg.Logger, keys: newKeyring(cfg.KeyScheme, secrets...), clock: time.Now,
-		limiters:    limiters{byName: make(map[string]*limiter)},
+		cfg: cfg, log: cfg.Logger, keys: newKeyring(cfg.KeyScheme, secrets...),
+		logged:      throttle.New(time.Now),
 		experiments: make(map[string]*experiment), bound: make(map[string]*Bound), variantOnly: variantOnly,
 	}
 	if c.log == nil {

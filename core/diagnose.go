@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Stats count what went wrong on a client without reaching anybody. They only
@@ -32,7 +30,7 @@ func (c *Client) Stats() Stats {
 		Panics: s.panics.Load(), KeyConflicts: s.conflicts.Load()}
 }
 
-// Kinds of log lines; each is written once per experiment and interval.
+// Kinds of log lines; each is written once per experiment and minute.
 const (
 	logRollout = iota
 	logStore
@@ -41,70 +39,34 @@ const (
 	logUnit
 	logNested
 	logMisuse
-	logKinds
 )
 
-// logInterval is how long a kind of line stays silent after it was written.
-const logInterval = time.Minute
-
-// A limiter keeps one experiment's log lines to one per kind and interval.
-type limiter struct {
-	clock func() time.Time
-	last  [logKinds]atomic.Int64 // UnixNano; 0: never
-}
-
-func (l *limiter) log(ctx context.Context, c *Client, level slog.Level, kind int, msg string, attrs ...slog.Attr) {
-	now := l.clock().UnixNano()
-	last := l.last[kind].Load()
-	if last != 0 && now-last < int64(logInterval) || !l.last[kind].CompareAndSwap(last, now) {
+// log writes a line, unless one of its kind about the experiment was written less
+// than a minute ago.
+func (s *experiment) log(ctx context.Context, level slog.Level, kind int, msg string, attrs ...slog.Attr) {
+	if !s.client.logged.Due(s.name, kind) {
 		return
 	}
 	// A handler that panics is counted, but there is nowhere to say so.
 	defer func() {
 		if recover() != nil {
-			c.stats.panics.Add(1)
+			s.client.stats.panics.Add(1)
 		}
 	}()
-	c.log.LogAttrs(ctx, level, msg, attrs...)
-}
-
-// limiters are kept by name, since inline definitions come anew at each call.
-type limiters struct {
-	mu     sync.Mutex
-	byName map[string]*limiter
-}
-
-// maxLimiters bounds the names; further ones share a limiter.
-const maxLimiters = 10_000
-
-func (c *Client) limiterOf(name string) *limiter {
-	c.limiters.mu.Lock()
-	defer c.limiters.mu.Unlock()
-	if l := c.limiters.byName[name]; l != nil {
-		return l
-	}
-	if len(c.limiters.byName) >= maxLimiters {
-		name = ""
-	}
-	l := c.limiters.byName[name]
-	if l == nil {
-		l = &limiter{clock: c.clock}
-		c.limiters.byName[name] = l
-	}
-	return l
+	s.client.log.LogAttrs(ctx, level, msg, append([]slog.Attr{slog.String("experiment", s.name)}, attrs...)...)
 }
 
 // failed counts and logs a failure of the rollout or of the definition.
 func (s *experiment) failed(ctx context.Context, err error) {
 	s.client.stats.rollout.Add(1)
-	s.logs.log(ctx, s.client, slog.LevelError, logRollout, "experiment: control is served, because of an error",
-		slog.String("experiment", s.name), slog.Any("error", err))
+	s.log(ctx, slog.LevelError, logRollout, "experiment: control is served, because of an error",
+		slog.Any("error", err))
 }
 
 // logUnitFault logs a fault of the unit. Its error names attributes, never values.
 func (s *experiment) logUnitFault(ctx context.Context, err error) {
-	s.logs.log(ctx, s.client, slog.LevelError, logUnit, "experiment: control is served, because of a unit fault",
-		slog.String("experiment", s.name), slog.Any("error", err))
+	s.log(ctx, slog.LevelError, logUnit, "experiment: control is served, because of a unit fault",
+		slog.Any("error", err))
 }
 
 // degraded notes a failure of the store on the assignment too.
@@ -118,8 +80,8 @@ func (s *experiment) degraded(ctx context.Context, a *Assignment, op string, err
 // storeFailed counts and logs a failure of the store.
 func (s *experiment) storeFailed(ctx context.Context, op string, err error) {
 	s.client.stats.degraded.Add(1)
-	s.logs.log(ctx, s.client, slog.LevelWarn, logStore, "experiment: the store failed",
-		slog.String("experiment", s.name), slog.String("operation", op), slog.Any("error", err))
+	s.log(ctx, slog.LevelWarn, logStore, "experiment: the store failed",
+		slog.String("operation", op), slog.Any("error", err))
 }
 
 // catch is deferred around code that is not ours: what says which, name which of
@@ -134,8 +96,8 @@ func (s *experiment) catch(ctx context.Context, what, name string, err *error) {
 // panicked is catch for a panic p that was recovered already.
 func (s *experiment) panicked(ctx context.Context, what, name string, p any, err *error) {
 	s.client.stats.panics.Add(1)
-	s.logs.log(ctx, s.client, slog.LevelError, logPanic, "experiment: panic",
-		slog.String("experiment", s.name), slog.String("in", what), slog.String("name", name),
+	s.log(ctx, slog.LevelError, logPanic, "experiment: panic",
+		slog.String("in", what), slog.String("name", name),
 		slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
 	if err != nil {
 		*err = fmt.Errorf("%s panicked: %s", what, panicText(p))

@@ -160,7 +160,7 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 	ev.Experiment, ev.Variant, ev.Previous, ev.Key = a.Experiment, a.Variant, a.Previous, a.Key
 	ev.MigrationKeys, ev.State, ev.Source, ev.Origin, ev.Degraded = a.MigrationKeys, a.State, a.Source, a.Origin, a.Degraded
 	if ev.Time.IsZero() {
-		ev.Time = c.clock()
+		ev.Time = time.Now()
 	}
 	if ev.ID == "" {
 		if ev.Action == ActionAssignment {
@@ -177,8 +177,8 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 	}
 	if err := s.askTracker(ctx, ev); err != nil {
 		c.stats.lost.Add(1)
-		s.logs.log(ctx, c, slog.LevelError, logTracker, "experiment: an event was lost",
-			slog.String("experiment", s.name), slog.String("action", ev.Action), slog.Any("error", err))
+		s.log(ctx, slog.LevelError, logTracker, "experiment: an event was lost",
+			slog.String("action", ev.Action), slog.Any("error", err))
 		return err
 	}
 	return nil

@@ -30,7 +30,6 @@ type experiment struct {
 	ends     time.Time
 	inline   bool
 	fault    error // of an inline definition: serve control
-	logs     *limiter
 
 	exclusions []string // their names
 	segments   []segment
@@ -80,7 +79,6 @@ func build[S, R any](c *Client, def Definition[S, R]) *Experiment[S, R] {
 		onlyAssigned: def.OnlyAssigned, stickyControl: def.StickyControl, stickyExclusions: def.StickyExclusions,
 		exclusionFirst: def.StickyPolicy == ExclusionFirst, transientControl: def.TransientControl,
 	}
-	s.logs = c.limiterOf(s.name)
 	if s.rollout == nil {
 		s.rollout = c.cfg.Rollout
 	}

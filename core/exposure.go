@@ -23,7 +23,7 @@ func (c *Client) TrackAssignment(ctx context.Context, name string, u Unit, d Dec
 	}
 	s := c.lookup(name)
 	if s == nil {
-		s = &experiment{client: c, name: name, variants: []string{Control, Candidate}, logs: c.limiterOf(name)}
+		s = &experiment{client: c, name: name, variants: []string{Control, Candidate}}
 		if legalVariant(d.Variant) {
 			s.variants[1] = d.Variant
 		}

@@ -36,7 +36,7 @@ func (s *experiment) nestedIn(ctx context.Context) bool {
 	if forbidden {
 		level = slog.LevelError
 	}
-	s.logs.log(ctx, s.client, level, logNested, "experiment: nested in another",
-		slog.String("experiment", s.name), slog.String("outer", outer.name), slog.Bool("forbidden", forbidden))
+	s.log(ctx, level, logNested, "experiment: nested in another",
+		slog.String("outer", outer.name), slog.Bool("forbidden", forbidden))
 	return forbidden
 }

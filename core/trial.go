@@ -203,9 +203,9 @@ func (t *trial) publish(ctx context.Context) {
 // changeable reports whether the trial has yet to resolve.
 func (t *trial) changeable(method string) bool {
 	if t.resolved {
-		t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
+		t.exp.log(context.Background(), slog.LevelWarn, logMisuse,
 			"experiment: a call on a trial that was resolved changes nothing",
-			slog.String("experiment", t.exp.name), slog.String("call", method))
+			slog.String("call", method))
 	}
 	return !t.resolved
 }
@@ -217,8 +217,7 @@ func (t *trial) hasVariant(method, variant string) bool {
 	}
 	t.misuse = errors.Join(t.misuse, fmt.Errorf("core: experiment %s: %s(%q): %w; the variants are %q",
 		t.exp.name, method, variant, ErrUnknownVariant, t.exp.variants))
-	t.exp.logs.log(context.Background(), t.exp.client, slog.LevelWarn, logMisuse,
-		"experiment: a call site names an unknown variant", slog.String("experiment", t.exp.name),
-		slog.String("call", method), slog.String("variant", variant))
+	t.exp.log(context.Background(), slog.LevelWarn, logMisuse,
+		"experiment: a call site names an unknown variant", slog.String("call", method), slog.String("variant", variant))
 	return false
 }
