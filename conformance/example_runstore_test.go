@@ -18,33 +18,24 @@ type Shelf struct {
 
 type place struct{ experiment, key string }
 
-func (s *Shelf) Load(_ context.Context, experiment, key string, older []string) (e core.Entry, others []string, ok bool, err error) {
+func (s *Shelf) Load(_ context.Context, lookups []core.Lookup) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok = s.entries[place{experiment, key}]
-	for i := 0; i < len(older) && !ok; i++ {
-		if e, ok = s.entries[place{experiment, older[i]}]; ok {
-			s.entries[place{experiment, key}] = e
-		}
+	for i := range lookups {
+		l := &lookups[i]
+		l.Entry = s.entries[place{l.Experiment, l.Key}]
 	}
-	for _, k := range older {
-		other, held := s.entries[place{experiment, k}]
-		open := other.Variant == core.Control && !other.Final
-		if held && !open && other.Variant != e.Variant {
-			others = append(others, k)
-		}
-	}
-	return e, others, ok, nil
+	return nil
 }
 
-func (s *Shelf) Claim(_ context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
+func (s *Shelf) Claim(_ context.Context, experiment, key string, old, e core.Entry) (current core.Entry, won bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if stands, ok := s.entries[place{experiment, key}]; ok && stands != old {
-		return stands, nil
+	if current = s.entries[place{experiment, key}]; current != old {
+		return current, false, nil
 	}
 	s.entries[place{experiment, key}] = e
-	return e, nil
+	return e, true, nil
 }
 
 func (s *Shelf) Save(_ context.Context, experiment, key string, e core.Entry) error {
@@ -76,13 +67,12 @@ func testShelf(t *testing.T) {
 		Name: "shelf",
 		New:  func(*testing.T) core.Store { return &Shelf{entries: map[place]core.Entry{}} },
 		Unsupported: map[core.Capability]string{
-			conformance.Batches:      "a look-up is cheap, so one by one will do",
-			conformance.Counts:       "nobody here uses round robin",
-			conformance.Expires:      "entries stay",
-			conformance.Shares:       "entries are in the memory of one process",
-			conformance.HoldsGarbage: "nobody else writes to that memory",
-			conformance.Interleaves:  "an operation holds the lock",
-			conformance.Remote:       "it does no I/O",
+			conformance.Counts:           "nobody here uses round robin",
+			conformance.Expires:          "entries stay",
+			conformance.Shares:           "entries are in the memory of one process",
+			conformance.Unreadable:       "nobody else writes to that memory",
+			conformance.ConcurrentWrites: "an operation holds the lock",
+			conformance.DoesIO:           "it does no I/O",
 		},
 	})
 }

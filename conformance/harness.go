@@ -1,11 +1,8 @@
 package conformance
 
 import (
-	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/rolloutkit/rolloutkit/core"
@@ -32,10 +29,10 @@ type Harness struct {
 	// reason in Unsupported.
 	New func(t *testing.T, f Flag) (r core.Rollout, set func(Flag))
 
-	// Unready returns a rollout over a flag system that never became ready. nil
+	// NotReady returns a rollout over a flag system that never became ready. nil
 	// where there is no such thing; [core.ReportsNotReady] then needs a reason
 	// in Unsupported.
-	Unready func(t *testing.T) core.Rollout
+	NotReady func(t *testing.T) core.Rollout
 
 	// Unsupported says of each capability that the flag system lacks why it
 	// does. The reason is mandatory, shown by every law that is not run for it,
@@ -123,89 +120,26 @@ func onlyCandidate(name string) string {
 	return core.Candidate
 }
 
-var harnessName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-
-// problems returns what is wrong with h before anything was run.
-func (h *Harness) problems() []string {
-	var f faults
-	if !harnessName.MatchString(h.Name) {
-		f.addf("Harness.Name %q is not usable as the name of a report: it has to match %s", h.Name, harnessName)
-	}
-	if h.New == nil {
-		f.addf("Harness.New is nil")
-	}
-	if h.Unready == nil && !h.lacks(core.ReportsNotReady) {
-		f.addf("Harness.Unready is nil, and Harness.Unsupported gives no reason for %s", core.ReportsNotReady)
-	}
-	f.list = append(f.list, optOutProblems(h.Unsupported, core.Capabilities())...)
-	return f.done()
+// Run holds the rollout of h against every law, one subtest each, and returns
+// the report. It compares the report with testdata/conformance-<h.Name>.json in
+// the folder of the test, and fails if they differ. With ROLLOUTKIT_UPDATE=1 in
+// the environment it rewrites that file instead; without the file it logs how
+// to write it.
+//
+// A law fails if its check finds problems, panics or stands still. A law that
+// needs a capability that h opts out of is skipped, and shows the reason. The
+// suite has no false positives: what it reports is wrong. It may miss things,
+// and races show under -race only.
+func Run(t *testing.T, h Harness) Report {
+	t.Helper()
+	return h.suite().run(realT{t}, defaults())
 }
 
-// optOutProblems returns what is wrong with the opt-outs of a harness whose
-// suite knows the given capabilities.
-func optOutProblems(unsupported map[core.Capability]string, known []core.Capability) []string {
-	var f faults
-	for _, c := range slices.Sorted(maps.Keys(unsupported)) {
-		if !slices.Contains(known, c) {
-			f.addf("Harness.Unsupported opts out of %q, which is no capability; they are %v", c, known)
-		}
-		if strings.TrimSpace(unsupported[c]) == "" {
-			f.addf("Harness.Unsupported opts out of %s without a reason", c)
-		}
-	}
-	return f.done()
-}
-
-// descriptionProblems returns where the opt-outs of h and what r says of itself
-// contradict each other. A rollout that says nothing contradicts nothing.
-func (h *Harness) descriptionProblems(r core.Rollout) []string {
-	d, ok := r.(core.Describer)
-	if !ok {
-		return nil
-	}
-	described := d.Describe().Capabilities
-	if described == nil {
-		return nil
-	}
-	var f faults
-	for _, c := range core.Capabilities() {
-		switch has := slices.Contains(described, c); {
-		case has && h.lacks(c):
-			f.addf("Harness.Unsupported opts out of %s (%q), but the rollout's Describe lists it", c, h.Unsupported[c])
-		case !has && !h.lacks(c):
-			f.addf("the rollout's Describe does not list %s, but the harness does not opt out of it", c)
-		}
-	}
-	return f.done()
-}
-
-// lacks reports whether h opts out of c.
-func (h *Harness) lacks(c core.Capability) bool {
-	_, ok := h.Unsupported[c]
-	return ok
-}
-
-// faults collects problems, at most a few of them: one broken rule tends to
-// show in thousands of units.
-type faults struct {
-	list []string
-	more int
-}
-
-const maxFaults = 5
-
-func (f *faults) addf(format string, args ...any) {
-	if len(f.list) == maxFaults {
-		f.more++
-		return
-	}
-	f.list = append(f.list, fmt.Sprintf(format, args...))
-}
-
-// done returns the problems, nil for none.
-func (f *faults) done() []string {
-	if f.more > 0 {
-		return append(f.list, fmt.Sprintf("and %d more of the kind", f.more))
-	}
-	return f.list
+func (h Harness) suite() suite[*rolloutSetup] {
+	report := Report{Suite: "rollout", Name: h.Name, Remote: h.Remote}
+	s := newSuite[*rolloutSetup](report, "Harness", h.Unsupported, core.Capabilities(),
+		hook{"New", h.New != nil, ""}, hook{"NotReady", h.NotReady != nil, core.ReportsNotReady})
+	s.laws = slices.Concat(stateLaws(), answerLaws(), errorLaws(), splitLaws(), pipelineLaws())
+	s.setup = func(s *setup) *rolloutSetup { return &rolloutSetup{setup: s, harness: h} }
+	return s
 }

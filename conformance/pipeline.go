@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -12,7 +13,7 @@ import (
 // A pipeline is an app with one experiment: the real core with the rollout
 // under test.
 type pipeline struct {
-	*setup
+	*subject
 	exp    *core.Experiment[visitor, string]
 	store  core.Store
 	events atomic.Int64
@@ -24,12 +25,12 @@ type visitor struct {
 	excluded bool
 }
 
-// pipeline returns an app over r, which holds flag i, that keeps assignments in
-// store. An error says why core refuses the experiment.
-func (s *setup) pipeline(r core.Rollout, i int, store core.Store) (*pipeline, error) {
-	p := &pipeline{setup: s, store: store}
+// define returns an app over r that keeps assignments in store. An error says
+// why core refuses the experiment.
+func (r *subject) define(store core.Store) (*pipeline, error) {
+	p := &pipeline{subject: r, store: store}
 	client, err := core.New(core.Config{
-		Rollout:     r,
+		Rollout:     r.Rollout,
 		Store:       store,
 		Tracker:     core.TrackerFunc(func(context.Context, core.Event) error { p.events.Add(1); return nil }),
 		Logger:      slog.New(slog.DiscardHandler),
@@ -40,21 +41,21 @@ func (s *setup) pipeline(r core.Rollout, i int, store core.Store) (*pipeline, er
 		return nil, err
 	}
 	def := core.Definition[visitor, string]{
-		Name:       s.flags[i].Experiment,
+		Name:       r.flag.Experiment,
 		Unit:       func(v visitor) core.Unit { return core.UnitFromKey(v.key) },
 		Control:    core.Variant[visitor, string]{Value: core.Control},
 		Exclusions: []core.Rule[visitor]{{Name: "excluded", If: func(_ context.Context, v visitor) bool { return v.excluded }}},
 	}
-	for _, name := range s.variants[1:] {
+	for _, name := range r.variants[1:] {
 		def.Variants = append(def.Variants, core.Variant[visitor, string]{Name: name, Value: name})
 	}
 	p.exp, err = core.Define(client, def)
 	return p, err
 }
 
-// app is pipeline for an experiment that core has no reason to refuse.
-func (s *setup) app(r core.Rollout, i int, store core.Store) *pipeline {
-	p, err := s.pipeline(r, i, store)
+// app is define for an experiment that core has no reason to refuse.
+func (r *subject) app(store core.Store) *pipeline {
+	p, err := r.define(store)
 	if err != nil {
 		abortf("the experiment can't be defined: %v", err)
 	}
@@ -76,7 +77,7 @@ func (o outcome) String() string {
 }
 
 // run runs the experiment for v, as an app does, and returns what came of it.
-func (p *pipeline) run(ctx context.Context, v visitor, f *faults) (outcome, error) {
+func (p *pipeline) run(ctx context.Context, v visitor) (outcome, error) {
 	defer p.progress()
 	before := p.events.Load()
 	trial := p.exp.For(v)
@@ -84,41 +85,34 @@ func (p *pipeline) run(ctx context.Context, v visitor, f *faults) (outcome, erro
 	a := trial.Assign(ctx)
 	sent := p.events.Load() - before
 	if served != a.Variant || err != nil {
-		f.addf("unit %s: is assigned %s and served %q, error %v", v.key[:8], a.Variant, served, err)
+		p.addf("unit %s: is assigned %s and served %q, error %v", v.key[:8], a.Variant, served, err)
 	}
 	if (sent == 1) != a.Tracked || sent > 1 {
-		f.addf("unit %s: %d assignment events, tracked %v", v.key[:8], sent, a.Tracked)
+		p.addf("unit %s: %d assignment events, tracked %v", v.key[:8], sent, a.Tracked)
 	}
 	return outcome{a.Variant, a.Source, a.Tracked}, a.Err
 }
 
-// expect runs the experiment for v and finds fault with anything but want.
-func (p *pipeline) expect(ctx context.Context, v visitor, want outcome, f *faults) {
-	if got, err := p.run(ctx, v, f); got != want {
-		why := ""
-		if err != nil {
-			why = fmt.Sprintf(" (%v)", err)
-		}
-		f.addf("unit %s: gets %v%s; want %v", v.key[:8], got, why, want)
+// serves runs the experiment for v and finds fault with anything but want.
+func (p *pipeline) serves(ctx context.Context, v visitor, want outcome) {
+	if got, err := p.run(ctx, v); got != want {
+		p.addf("unit %s: gets %v (error %v); want %v", v.key[:8], got, err, want)
 	}
 }
 
-// stored returns what the store has of a unit, "" for nothing.
-func (p *pipeline) stored(key string) string {
-	e, _, ok, err := p.store.Load(context.Background(), p.exp.Name(), key, nil)
-	if err != nil {
+// stores finds fault if the store has anything but variant of a unit, "" for
+// nothing.
+func (p *pipeline) stores(key, variant string) {
+	l := []core.Lookup{{Experiment: p.exp.Name(), Key: key}}
+	if err := errors.Join(p.store.Load(context.Background(), l), l[0].Err); err != nil {
 		abortf("the store fails: %v", err)
 	}
-	if !ok {
-		return ""
+	if got := l[0].Entry.Variant; got != variant {
+		p.addf("unit %s: the store holds %q; want %q", key[:8], got, variant)
 	}
-	return e.Variant
 }
 
-// keeps finds fault if the store has anything but variant of a unit, "" for
-// nothing.
-func (p *pipeline) keeps(key, variant string, f *faults) {
-	if got := p.stored(key); got != variant {
-		f.addf("unit %s: the store holds %q; want %q", key[:8], got, variant)
-	}
+// forcing returns a ctx that forces variant.
+func (p *pipeline) forcing(variant string) context.Context {
+	return core.WithForced(context.Background(), p.exp.Name(), variant)
 }

@@ -13,12 +13,6 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// The suites that make reports.
-const (
-	suiteRollout = "rollout"
-	suiteStore   = "store"
-)
-
 // A Status says how a law fared.
 type Status string
 
@@ -75,30 +69,6 @@ func (r Report) Conformant() bool {
 		}
 	}
 	return len(r.Laws) > 0
-}
-
-// newReport returns a report in which nothing was run.
-func newReport(suite, name string, known []core.Capability, unsupported map[core.Capability]string) Report {
-	r := Report{Suite: suite, Name: name}
-	for _, c := range known {
-		reason, lacks := unsupported[c]
-		r.Capabilities = append(r.Capabilities, Ability{Capability: c, Supported: !lacks, Reason: reason})
-	}
-	return r
-}
-
-// missing returns those of needs that the implementation lacks, and the reasons.
-func (r *Report) missing(needs []core.Capability) (lacking []core.Capability, reasons string) {
-	for _, a := range r.Capabilities {
-		if !a.Supported && slices.Contains(needs, a.Capability) {
-			if reasons != "" {
-				reasons += "; "
-			}
-			reasons += fmt.Sprintf("%s: %s", a.Capability, a.Reason)
-			lacking = append(lacking, a.Capability)
-		}
-	}
-	return lacking, reasons
 }
 
 // ReadReport reads a report that a suite wrote. An error names the file.
@@ -173,56 +143,44 @@ func (r Report) golden(dir string, update bool) (problem, note string) {
 // differences returns what r says otherwise than old, nil for nothing.
 func (r Report) differences(old Report) []string {
 	var diff []string
-	add := func(what, was, is string) {
-		if was != is {
-			diff = append(diff, fmt.Sprintf("%s: was %s, is %s", what, was, is))
-		}
-	}
-	add("suite", fmt.Sprintf("%q", old.Suite), fmt.Sprintf("%q", r.Suite))
-	add("name", fmt.Sprintf("%q", old.Name), fmt.Sprintf("%q", r.Name))
-	add("remote", fmt.Sprintf("%q", old.Remote), fmt.Sprintf("%q", r.Remote))
-	was, is := old.lines(), r.lines()
-	for _, l := range was {
-		add(l.what, l.says, find(is, l.what))
-	}
-	for _, l := range is {
-		if find(was, l.what) == absent {
-			add(l.what, absent, l.says)
+	was, is := old.statements(), r.statements()
+	for _, s := range slices.Concat(was, is) {
+		a, b := find(was, s.of), find(is, s.of)
+		if line := fmt.Sprintf("%s: was %s, is %s", s.of, a, b); a != b && !slices.Contains(diff, line) {
+			diff = append(diff, line)
 		}
 	}
 	return diff
 }
 
-// absent is what a report says of something that it does not have.
-const absent = "absent"
+// A statement is what a report says of something.
+type statement struct{ of, says string }
 
-// A line is what a report says of one capability or law.
-type line struct{ what, says string }
-
-func (r Report) lines() []line {
-	var lines []line
+func (r Report) statements() []statement {
+	all := []statement{{"suite", fmt.Sprintf("%q", r.Suite)}, {"name", fmt.Sprintf("%q", r.Name)}, {"remote", fmt.Sprintf("%q", r.Remote)}}
 	for _, a := range r.Capabilities {
 		says := "supported"
 		if !a.Supported {
 			says = fmt.Sprintf("unsupported (%s)", a.Reason)
 		}
-		lines = append(lines, line{"capability " + string(a.Capability), says})
+		all = append(all, statement{"capability " + string(a.Capability), says})
 	}
 	for _, res := range r.Laws {
 		says := string(res.Status)
 		if len(res.Needs) > 0 {
 			says += fmt.Sprintf(" (needs %v)", res.Needs)
 		}
-		lines = append(lines, line{"law " + res.Law, says})
+		all = append(all, statement{"law " + res.Law, says})
 	}
-	return lines
+	return all
 }
 
-func find(lines []line, what string) string {
-	for _, l := range lines {
-		if l.what == what {
-			return l.says
+// find returns what is said of something.
+func find(statements []statement, of string) string {
+	for _, s := range statements {
+		if s.of == of {
+			return s.says
 		}
 	}
-	return absent
+	return "absent"
 }

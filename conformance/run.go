@@ -1,7 +1,10 @@
 package conformance
 
 import (
+	"maps"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,19 +12,55 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// Run holds the rollout of h against every law, one subtest each, and returns
-// the report. It compares the report with testdata/conformance-<h.Name>.json in
-// the folder of the test, and fails if they differ. With ROLLOUTKIT_UPDATE=1 in
-// the environment it rewrites that file instead; without the file it logs how
-// to write it.
-//
-// A law fails if its check finds problems, panics or stands still. A law that
-// needs a capability that h opts out of is skipped, and shows the reason. The
-// suite has no false positives: what it reports is wrong. It may miss things,
-// and races show under -race only.
-func Run(t *testing.T, h Harness) Report {
-	t.Helper()
-	return run(realT{t}, h, Laws(), defaults())
+// A suite is the laws of one interface and the harness that is held against
+// them.
+type suite[S any] struct {
+	report   Report   // in which nothing was run
+	problems []string // of the harness, which keep the laws from being run
+	optOuts  optOuts
+	laws     []law[S]
+	setup    func(s *setup) S
+}
+
+// A hook is a func of a harness. It is there unless its capability is opted out
+// of.
+type hook struct {
+	name  string
+	isSet bool
+	needs core.Capability // empty: it is always there
+}
+
+var harnessName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+
+// newSuite returns a suite without laws for a harness, a value of the type
+// called kind.
+func newSuite[S any](r Report, kind string, unsupported optOuts, known []core.Capability, hooks ...hook) suite[S] {
+	var f faults
+	if !harnessName.MatchString(r.Name) {
+		f.addf("%s.Name %q is not usable as the name of a report: it has to match %s", kind, r.Name, harnessName)
+	}
+	for _, h := range hooks {
+		switch lacks := unsupported.lacks(h.needs); {
+		case !h.isSet && h.needs == "":
+			f.addf("%s.%s is nil", kind, h.name)
+		case !h.isSet && !lacks:
+			f.addf("%s.%s is nil, and %s.Unsupported gives no reason for %s", kind, h.name, kind, h.needs)
+		case h.isSet && lacks:
+			f.addf("%s.%s is set, but %s.Unsupported opts out of %s", kind, h.name, kind, h.needs)
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(unsupported)) {
+		if !slices.Contains(known, c) {
+			f.addf("%s.Unsupported opts out of %q, which is no capability; they are %v", kind, c, known)
+		}
+		if strings.TrimSpace(unsupported[c]) == "" {
+			f.addf("%s.Unsupported opts out of %s without a reason", kind, c)
+		}
+	}
+	for _, c := range known {
+		r.Capabilities = append(r.Capabilities, Ability{Capability: c, Supported: !unsupported.lacks(c), Reason: unsupported[c]})
+	}
+	return suite[S]{report: r, problems: f.take(), optOuts: unsupported}
 }
 
 // options are what the suites fix and their own tests vary.
@@ -32,7 +71,7 @@ type options struct {
 }
 
 func defaults() options {
-	return options{dir: "testdata", update: os.Getenv(updateEnv) == "1", limit: patience}
+	return options{dir: "testdata", update: os.Getenv(updateEnv) == "1", limit: hangLimit}
 }
 
 // A tester is what the runner needs of testing, so that the suite's own tests
@@ -55,42 +94,21 @@ func (t realT) Run(name string, f func(tester)) bool {
 
 func (t realT) hooks() *testing.T { return t.T }
 
-func run(t tester, h Harness, laws []Law, o options) Report {
+// run enforces every law and settles the golden report.
+func (s suite[S]) run(t tester, o options) Report {
 	t.Helper()
-	report := newReport(suiteRollout, h.Name, core.Capabilities(), h.Unsupported)
-	report.Remote = h.Remote
-	clauses := make([]clause, len(laws))
-	for i, l := range laws {
-		clauses[i] = clause{l.ID, l.Sentence, l.Needs, func(t tester, w *watched) []string {
-			return l.check(newSetup(t, w, &h, l))
-		}}
+	r := s.report
+	for _, l := range s.laws {
+		r.Laws = append(r.Laws, Result{Law: l.id, Status: NotRun})
 	}
-	report.run(t, o, h.problems(), clauses)
-	return report
-}
-
-// A clause is one law of any suite, as the runner sees it.
-type clause struct {
-	id, sentence string
-	needs        []core.Capability
-	check        func(t tester, w *watched) []string
-}
-
-// run fills in r: it runs the clauses, unless there are problems already, and
-// settles the golden report.
-func (r *Report) run(t tester, o options, problems []string, clauses []clause) {
-	t.Helper()
-	for _, c := range clauses {
-		r.Laws = append(r.Laws, Result{Law: c.id, Status: NotRun})
-	}
-	for _, p := range problems {
+	for _, p := range s.problems {
 		t.Errorf("%s", p)
 	}
-	if problems != nil {
-		return
+	if s.problems != nil {
+		return r
 	}
-	for i, c := range clauses {
-		t.Run(c.id, func(t tester) { r.enforce(t, o, c, &r.Laws[i]) })
+	for i, l := range s.laws {
+		t.Run(l.id, func(t tester) { s.enforce(t, o, l, &r.Laws[i]) })
 	}
 	problem, note := r.golden(o.dir, o.update)
 	if problem != "" {
@@ -99,20 +117,30 @@ func (r *Report) run(t tester, o options, problems []string, clauses []clause) {
 	if note != "" {
 		t.Logf("%s", note)
 	}
+	return r
 }
 
-// enforce runs one clause. The result stays not-run if a hook ends the test,
+// enforce runs one law. The result stays not-run if a hook ends the test,
 // whether it skips or fails it.
-func (r *Report) enforce(t tester, o options, c clause, res *Result) {
+func (s suite[S]) enforce(t tester, o options, l law[S], res *Result) {
 	t.Helper()
-	if lacking, reasons := r.missing(c.needs); lacking != nil {
-		res.Status, res.Needs = Unsupported, lacking
-		t.Skipf("%s\nnot supported: %s", c.sentence, reasons)
+	var reasons []string
+	for _, a := range s.report.Capabilities {
+		if !a.Supported && slices.Contains(l.needs, a.Capability) {
+			res.Status, res.Needs = Unsupported, append(res.Needs, a.Capability)
+			reasons = append(reasons, string(a.Capability)+": "+a.Reason)
+		}
+	}
+	if reasons != nil {
+		t.Skipf("%s\nnot supported: %s", l.sentence, strings.Join(reasons, "; "))
 		return
 	}
-	problems := watch(o.limit, func(w *watched) []string { return c.check(t, w) })
+	problems := watch(o.limit, func(w *watched) {
+		experiment := "conformance_" + strings.ReplaceAll(l.id, "-", "_")
+		l.check(s.setup(&setup{watched: w, optOuts: s.optOuts, experiment: experiment, t: t}))
+	})
 	if problems != nil {
-		t.Errorf("%s\n%s", c.sentence, strings.Join(problems, "\n"))
+		t.Errorf("%s\n%s", l.sentence, strings.Join(problems, "\n"))
 	}
 	if t.Failed() {
 		res.Status = Failed

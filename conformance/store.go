@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,28 +14,24 @@ const (
 	// WholeEntries: every field of an entry is kept, not the variant alone.
 	// Opting out says what VariantOnly of [core.VariantStore] says.
 	WholeEntries core.Capability = "whole-entries"
-	// CopiesOlder: Load leaves the entry of an older key where it is.
-	CopiesOlder core.Capability = "copies-older"
-	// Batches: the store is a [core.BatchLoader].
-	Batches core.Capability = "batches"
 	// Counts: the store is a [core.Counter].
 	Counts core.Capability = "counts"
 	// Expires: entries can expire.
 	Expires core.Capability = "expires"
 	// Shares: several handles in several processes see the same entries.
 	Shares core.Capability = "shares"
-	// HoldsGarbage: others can put a value there that can't be read.
-	HoldsGarbage core.Capability = "holds-garbage"
-	// Interleaves: others can write between a read and a write of one
+	// Unreadable: others can put a value there that can't be read.
+	Unreadable core.Capability = "unreadable"
+	// ConcurrentWrites: others can write between a read and a write of one
 	// operation.
-	Interleaves core.Capability = "interleaves"
-	// Remote: the store does I/O, which can fail or never end.
-	Remote core.Capability = "remote"
+	ConcurrentWrites core.Capability = "concurrent-writes"
+	// DoesIO: the store does I/O, which can fail or never end.
+	DoesIO core.Capability = "does-io"
 )
 
 // StoreCapabilities returns all capabilities of stores, in a fixed order.
 func StoreCapabilities() []core.Capability {
-	return []core.Capability{WholeEntries, CopiesOlder, Batches, Counts, Expires, Shares, HoldsGarbage, Interleaves, Remote}
+	return []core.Capability{WholeEntries, Counts, Expires, Shares, Unreadable, ConcurrentWrites, DoesIO}
 }
 
 // A StoreHarness connects one store to the suite. It is a struct of funcs, so
@@ -66,21 +61,21 @@ type StoreHarness struct {
 	Join func(t *testing.T, address string) core.Store
 
 	// Corrupt puts a value under key that s can't read: one that nobody could
-	// have stored through it. It belongs to [HoldsGarbage].
+	// have stored through it. It belongs to [Unreadable].
 	Corrupt func(t *testing.T, s core.Store, experiment, key string)
 
 	// Between makes s call write once, in the next operation that reads and
 	// then writes, between the two. The func that it returns ends that and says
-	// whether write was called. It belongs to [Interleaves]; a store of which
+	// whether write was called. It belongs to [ConcurrentWrites]; a store of which
 	// every operation is one step, a copy by Load included, opts out.
 	Between func(t *testing.T, s core.Store, write func()) (called func() bool)
 
 	// Blocked returns a store whose server takes requests, or seems to, and
-	// never answers. It belongs to [Remote].
+	// never answers. It belongs to [DoesIO].
 	Blocked func(t *testing.T) core.Store
 
 	// Down returns a store whose server can't be reached. It belongs to
-	// [Remote].
+	// [DoesIO].
 	Down func(t *testing.T) core.Store
 
 	// Expiring returns an empty store, the time that its entries are kept after
@@ -97,81 +92,22 @@ type StoreHarness struct {
 // returns the report. What is said of [Run] goes for it too.
 func RunStore(t *testing.T, h StoreHarness) Report {
 	t.Helper()
-	return runStore(realT{t}, h, StoreLaws(), defaults())
+	h.work(t)
+	return h.suite(t).run(realT{t}, defaults())
 }
 
-// A StoreLaw is one rule of [core.Store], as data.
-type StoreLaw struct {
-	// ID names the law: in the report, as the subtest, in -run.
-	ID string
-
-	// Sentence is the rule, in the words of the comment that states it.
-	Sentence string
-
-	// Needs are the capabilities without which the law says nothing.
-	Needs []core.Capability
-
-	// check returns what is wrong, nil for nothing. It knows nothing of tests.
-	check func(s *storeSetup) []string
-}
-
-// StoreLaws returns the laws of [RunStore] in the order in which it runs them.
-func StoreLaws() []StoreLaw {
-	return slices.Concat(entryLaws(), claimLaws(), olderLaws(), removalLaws(), batchLaws(), countLaws(), togetherLaws(),
-		failureLaws(), expiryLaws())
-}
-
-func runStore(t tester, h StoreHarness, laws []StoreLaw, o options) Report {
-	t.Helper()
-	work(t, &h)
-	report := newReport(suiteStore, h.Name, StoreCapabilities(), h.Unsupported)
-	clauses := make([]clause, len(laws))
-	root := t.hooks().Name()
-	for i, l := range laws {
-		clauses[i] = clause{l.ID, l.Sentence, l.Needs, func(t tester, w *watched) []string {
-			return l.check(&storeSetup{watched: w, harness: &h, t: t, root: root,
-				experiment: "conformance_" + strings.ReplaceAll(l.ID, "-", "_")})
-		}}
-	}
-	report.run(t, o, h.problems(), clauses)
-	return report
-}
-
-// problems returns what is wrong with h before anything was run.
-func (h *StoreHarness) problems() []string {
-	var f faults
-	if !harnessName.MatchString(h.Name) {
-		f.addf("StoreHarness.Name %q is not usable as the name of a report: it has to match %s", h.Name, harnessName)
-	}
-	if h.New == nil {
-		f.addf("StoreHarness.New is nil")
-	}
-	for _, hook := range []struct {
-		name  string
-		set   bool
-		needs core.Capability
-	}{
-		{"Address", h.Address != nil, Shares},
-		{"Join", h.Join != nil, Shares},
-		{"Corrupt", h.Corrupt != nil, HoldsGarbage},
-		{"Between", h.Between != nil, Interleaves},
-		{"Blocked", h.Blocked != nil, Remote},
-		{"Down", h.Down != nil, Remote},
-		{"Expiring", h.Expiring != nil, Expires},
-	} {
-		switch lacks := h.lacks(hook.needs); {
-		case !hook.set && !lacks:
-			f.addf("StoreHarness.%s is nil, and StoreHarness.Unsupported gives no reason for %s", hook.name, hook.needs)
-		case hook.set && lacks:
-			f.addf("StoreHarness.%s is set, but StoreHarness.Unsupported opts out of %s", hook.name, hook.needs)
-		}
-	}
-	f.list = append(f.list, optOutProblems(h.Unsupported, StoreCapabilities())...)
-	return f.done()
-}
-
-// lacks reports whether h opts out of c.
-func (h *StoreHarness) lacks(c core.Capability) bool {
-	_, ok := h.Unsupported[c]
-	return ok
+func (h StoreHarness) suite(t *testing.T) suite[*storeSetup] {
+	s := newSuite[*storeSetup](Report{Suite: "store", Name: h.Name}, "StoreHarness", h.Unsupported, StoreCapabilities(),
+		hook{"New", h.New != nil, ""},
+		hook{"Address", h.Address != nil, Shares},
+		hook{"Join", h.Join != nil, Shares},
+		hook{"Corrupt", h.Corrupt != nil, Unreadable},
+		hook{"Between", h.Between != nil, ConcurrentWrites},
+		hook{"Blocked", h.Blocked != nil, DoesIO},
+		hook{"Down", h.Down != nil, DoesIO},
+		hook{"Expiring", h.Expiring != nil, Expires},
+	)
+	s.laws = slices.Concat(entryLaws(), claimLaws(), removalLaws(), togetherLaws(), failureLaws())
+	s.setup = func(s *setup) *storeSetup { return &storeSetup{setup: s, harness: h, root: t.Name()} }
+	return s
 }

@@ -1,40 +1,44 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// What the laws on single entries say.
+// What the laws on loading and saving say.
 const (
-	sentenceOptions   = "Without it a store keeps whole entries."
-	sentenceAbsent    = "ok is false if there is none; then e and others are zero."
-	sentenceRoundTrip = "What Claim stored, Load returns: every field, unknown variants included."
-	sentenceKeys      = "Experiments are full names, keys are anonymous keys: lower-case hex of 32 to 128 digits from the core, " +
+	sentenceWhole     = "Without it a store keeps whole entries."
+	sentenceAbsent    = "The zero Entry says that nothing is stored."
+	sentenceRoundTrip = "What Claim or Save stored, Load returns: every field, unknown variants included."
+	sentenceNames     = "Experiments are full names, keys are anonymous keys: lower-case hex of 32 to 128 digits from the core, " +
 		"and any other text without control characters where a KeyScheme makes them."
-	sentenceSave = "Save stores e under key, whatever stands there."
+	sentenceSave      = "Save stores e under key, whatever is there."
+	sentenceLookups   = "Load answers each lookup in its place, all in one round trip where it can."
+	sentenceArguments = "Once it has returned it does not touch its arguments any more."
 )
 
-func entryLaws() []StoreLaw {
-	return []StoreLaw{
-		{ID: "description", Sentence: sentenceOptions, check: checkStoreDescription},
-		{ID: "absent", Sentence: sentenceAbsent, check: checkAbsent},
-		{ID: "round-trip", Sentence: sentenceRoundTrip, check: checkRoundTrip},
-		{ID: "any-variant", Sentence: sentenceRoundTrip, check: checkAnyVariant},
-		{ID: "any-name", Sentence: sentenceKeys, check: checkAnyName},
-		{ID: "save", Sentence: sentenceSave, check: checkSave},
+func entryLaws() []law[*storeSetup] {
+	return []law[*storeSetup]{
+		{"description", sentenceWhole, nil, checkStoreDescription},
+		{"absent", sentenceAbsent, nil, checkAbsent},
+		{"round-trip", sentenceRoundTrip, nil, checkRoundTrip},
+		{"any-variant", sentenceRoundTrip, nil, checkAnyVariant},
+		{"any-name", sentenceNames, nil, checkAnyName},
+		{"save", sentenceSave, nil, checkSave},
+		{"load-in-place", sentenceLookups, nil, checkLoadInPlace},
+		{"arguments", sentenceArguments, nil, checkArguments},
 	}
 }
 
 // checkStoreDescription holds what the store says and implements against the
 // opt-outs of the harness.
-func checkStoreDescription(s *storeSetup) []string {
-	var f faults
-	st := s.handle(&f).store
+func checkStoreDescription(s *storeSetup) {
+	st := s.handle().store
 	v, _ := st.(core.VariantStore)
-	_, batches := st.(core.BatchLoader)
 	_, counts := st.(core.Counter)
 	for _, c := range []struct {
 		capability core.Capability
@@ -42,85 +46,64 @@ func checkStoreDescription(s *storeSetup) []string {
 		what       string
 	}{
 		{WholeEntries, v == nil || !v.VariantOnly(), "a store whose VariantOnly is false"},
-		{Batches, batches, "a core.BatchLoader"},
 		{Counts, counts, "a core.Counter"},
 	} {
-		switch lacks := s.harness.lacks(c.capability); {
+		switch lacks := s.lacks(c.capability); {
 		case c.has && lacks:
-			f.addf("StoreHarness.Unsupported opts out of %s (%q), but %T is %s", c.capability, s.harness.Unsupported[c.capability], st, c.what)
+			s.addf("StoreHarness.Unsupported opts out of %s (%q), but %T is %s", c.capability, s.optOuts[c.capability], st, c.what)
 		case !c.has && !lacks:
-			f.addf("%T is not %s, and StoreHarness.Unsupported gives no reason for %s", st, c.what, c.capability)
+			s.addf("%T is not %s, and StoreHarness.Unsupported gives no reason for %s", st, c.what, c.capability)
 		}
 	}
-	return f.done()
 }
 
-func checkAbsent(s *storeSetup) []string {
-	var f faults
-	h := s.handle(&f)
-	nothing := func(experiment, key string, older ...string) {
-		if l := h.load(experiment, key, older...); l.Err == nil && !same(l, core.Loaded{}) {
-			f.addf("Load of %q in %s with the older keys %q returns %s, the others %q and %v; nothing is stored there",
-				key, experiment, older, show(l.Entry), l.Others, l.OK)
-		}
-	}
+func checkAbsent(s *storeSetup) {
+	h := s.handle()
 	for range 2 { // a Load leaves nothing behind
-		nothing(s.experiment, unitKey("absent", 0))
-		nothing(s.experiment, unitKey("absent", 1), unitKey("absent", 2), unitKey("absent", 3))
+		h.holds(unitKey("absent", 0), none)
 	}
-	h.wins(s.experiment, unitKey("unit", 0), core.Entry{}, redEntry)
-	nothing(s.experiment, unitKey("absent", 0))
-	nothing(s.experiment, unitKey("absent", 1), unitKey("absent", 2))
-	nothing(s.experiment+"_other", unitKey("unit", 0))
-	return f.done()
+	h.wins(unitKey("unit", 0), none, redEntry)
+	h.holds(unitKey("absent", 0), none)
+	h.in(s.experiment+"_other").holds(unitKey("unit", 0), none)
 }
 
-func checkRoundTrip(s *storeSetup) []string {
-	var f faults
-	h := s.handle(&f)
-	entries := s.storable(unitKey("under", 0))
-	for i, e := range entries {
-		h.wins(s.experiment, unitKey("claimed", i), core.Entry{}, e)
+func checkRoundTrip(s *storeSetup) {
+	h := s.handle()
+	for i, e := range s.storable() {
+		h.wins(unitKey("claimed", i), none, e)
 	}
-	for i, e := range entries {
-		h.holds(s.experiment, unitKey("claimed", i), e)
+	for i, e := range s.storable() {
+		h.holds(unitKey("claimed", i), e)
 	}
-	// Ramps and claims over what stands go through another path of some stores.
-	for i, e := range entries {
+	// A claim over an entry goes through another path of some stores.
+	for i, e := range s.storable() {
 		key := unitKey("replaced", i)
-		h.wins(s.experiment, key, core.Entry{}, greenEntry)
-		h.wins(s.experiment, key, greenEntry, e)
-		h.holds(s.experiment, key, e)
+		h.wins(key, none, greenEntry)
+		h.wins(key, greenEntry, e)
+		h.holds(key, e)
 	}
-	return f.done()
 }
 
 // checkAnyVariant uses more names than an experiment has, since stores may keep
 // them in a dictionary, and those that look like something else.
-func checkAnyVariant(s *storeSetup) []string {
-	var f faults
-	h := s.handle(&f)
+func checkAnyVariant(s *storeSetup) {
+	h := s.handle()
 	names := []string{"0", "1", "00", "a", "A", "Red", "RED", "red", "red ", "red.", "red-", "red_", "red x", "red  x",
 		"open", "final", "true", "null", "nil", "resolved", "Control", "control ", "candidate", "1e9", "1.0", "1.00",
 		strings.Repeat("x", 99), strings.Repeat("x", 100), strings.Repeat("x", 99) + "y"}
 	for i := range some {
 		names = append(names, fmt.Sprintf("variant %d", i))
 	}
-	entry := func(name string) core.Entry {
-		return core.Entry{Variant: name, Origin: core.SourceResolved, Final: true}
+	for i, name := range names {
+		h.wins(unitKey("unit", i), none, resolved(name))
 	}
 	for i, name := range names {
-		h.wins(s.experiment, unitKey("unit", i), core.Entry{}, entry(name))
+		h.holds(unitKey("unit", i), resolved(name))
 	}
-	for i, name := range names {
-		h.holds(s.experiment, unitKey("unit", i), entry(name))
-	}
-	return f.done()
 }
 
-func checkAnyName(s *storeSetup) []string {
-	var f faults
-	h := s.handle(&f)
+func checkAnyName(s *storeSetup) {
+	h := s.handle()
 	long := s.experiment + strings.Repeat("x", 99-len(s.experiment))
 	experiments := []string{s.experiment, s.experiment + "_a", s.experiment + "/a", s.experiment + ".a", s.experiment + "-a",
 		s.experiment + "/a/b", s.experiment + "a", long + "1", long + "2"}
@@ -131,19 +114,16 @@ func checkAnyName(s *storeSetup) []string {
 		"a", "A", "a/b", "b", "_a", "user:1", "user:2", "User:1", "1", "01", " a", "a ", "a  b", "a b",
 		"é", "e\u0301", "日本", "{tag}", "*", "?", "%s", "%25", `a"b\c`, "a'b", ".", "..", "null", strings.Repeat("k", 300),
 	}
-	for i, experiment := range experiments {
-		for j, key := range keys {
-			e := core.Entry{Variant: fmt.Sprintf("v%d.%d", i, j), Origin: core.SourceResolved, Final: true}
-			h.wins(experiment, key, core.Entry{}, e)
+	for _, act := range []func(h *handle, key string, e core.Entry){
+		func(h *handle, key string, e core.Entry) { h.wins(key, none, e) },
+		(*handle).holds,
+	} {
+		for i, experiment := range experiments {
+			for j, key := range keys {
+				act(h.in(experiment), key, resolved(fmt.Sprintf("v%d.%d", i, j)))
+			}
 		}
 	}
-	for i, experiment := range experiments {
-		for j, key := range keys {
-			e := core.Entry{Variant: fmt.Sprintf("v%d.%d", i, j), Origin: core.SourceResolved, Final: true}
-			h.holds(experiment, key, e)
-		}
-	}
-	return f.done()
 }
 
 // otherDigit returns a hex digit that is not d.
@@ -154,20 +134,73 @@ func otherDigit(d byte) string {
 	return "0"
 }
 
-func checkSave(s *storeSetup) []string {
-	var f faults
-	h := s.handle(&f)
-	key := unitKey("unit", 0)
-	for _, e := range s.storable(key) {
-		for _, stands := range s.storable(key) {
-			h.put(s.experiment, key, stands)
-			h.put(s.experiment, key, e)
-			h.holds(s.experiment, key, e)
+func checkSave(s *storeSetup) {
+	h := s.handle()
+	key, fresh := unitKey("unit", 0), unitKey("unit", 1)
+	for _, e := range s.storable() {
+		for _, current := range s.storable() {
+			h.put(key, current)
+			h.put(key, e)
+			h.holds(key, e)
 		}
 	}
-	fresh := unitKey("unit", 1)
-	h.put(s.experiment, fresh, greenEntry)
-	h.holds(s.experiment, fresh, greenEntry)
-	h.loses(s.experiment, fresh, core.Entry{}, redEntry, greenEntry)
-	return f.done()
+	h.put(fresh, greenEntry)
+	h.holds(fresh, greenEntry)
+	h.loses(fresh, none, redEntry, greenEntry)
+}
+
+// checkLoadInPlace asks for the entries of a page of experiments in no order:
+// some twice, some absent.
+func checkLoadInPlace(s *storeSetup) {
+	h := s.handle()
+	for _, n := range []int{0, 1, 2, 3, 10, 50} {
+		var lookups []core.Lookup
+		var want []core.Entry
+		for i := range n {
+			experiment, key := fmt.Sprintf("%s_%d", s.experiment, i%7), unitKey(fmt.Sprintf("page of %d", n), i)
+			e := resolved(fmt.Sprintf("v%d", i%5))
+			if i%3 == 2 {
+				e = none
+			} else {
+				h.in(experiment).put(key, e)
+			}
+			lookups, want = append(lookups, core.Lookup{Experiment: experiment, Key: key}), append(want, e)
+		}
+		if n > 2 {
+			lookups, want = append(lookups, lookups[1]), append(want, want[1])
+		}
+		asked := slices.Clone(lookups)
+		if !h.answer(lookups) {
+			continue
+		}
+		for i := range want {
+			asked[i].Entry = h.kept(want[i])
+			if lookups[i] != asked[i] {
+				s.addf("lookup %d of %d, of %q in %s, is answered as %q in %s by %s and the error %v; it should be %s", i, len(want),
+					asked[i].Key, asked[i].Experiment, lookups[i].Key, lookups[i].Experiment, show(lookups[i].Entry), lookups[i].Err, show(asked[i].Entry))
+			}
+		}
+	}
+}
+
+// checkArguments writes over what an operation got, as the core may, and lets
+// other operations follow. Under -race a store that still uses it in another
+// goroutine shows too.
+func checkArguments(s *storeSetup) {
+	h := s.handle()
+	key, other := unitKey("unit", 0), unitKey("unit", 1)
+	h.put(key, redEntry)
+	lookups, keys := []core.Lookup{{Experiment: s.experiment, Key: key}}, []string{unitKey("absent", 0), unitKey("absent", 1)}
+	h.answer(lookups)
+	own := core.Lookup{Experiment: "written over", Key: key, Entry: greenEntry, Err: context.Canceled}
+	lookups[0] = own
+	h.delete(keys...)
+	keys[0], keys[1] = key, key
+	h.put(other, blueEntry)
+	h.holds(other, blueEntry)
+	h.delete(other)
+	h.holds(key, redEntry)
+	if lookups[0] != own || keys[0] != key || keys[1] != key {
+		s.addf("what Load and Delete got was changed after they had returned: %+v, %q", lookups[0], keys)
+	}
 }

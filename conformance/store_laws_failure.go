@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"testing"
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
@@ -10,120 +11,76 @@ import (
 
 // What the laws on failures and on expiry say.
 const (
-	sentenceUnreadable = "A value that can't be read is an error of Load, never an absence, and nothing is written over it by Load or Claim."
+	sentenceUnreadable = "The entry is there and can't be read; then Entry is zero."
+	sentenceNoClaim    = "A value that can't be read is an error, never an absence, and no Claim writes over it."
 	sentenceDeadline   = "An operation returns at the deadline of its ctx."
 	sentenceFailure    = "A failed operation never looks like an absence: it is an error, unless the store knows the answer otherwise."
-
-	sentenceExpires = "An entry that expired is absent."
-	sentenceRenewed = "A write, a copy included, gives an entry its whole time."
+	sentenceExpires    = "An entry that expired is absent."
+	sentenceRenewed    = "A write gives an entry its whole time."
 )
 
-func failureLaws() []StoreLaw {
-	garbage, remote := []core.Capability{HoldsGarbage}, []core.Capability{Remote}
-	return []StoreLaw{
-		{ID: "unreadable", Sentence: sentenceUnreadable, Needs: garbage, check: checkUnreadable},
-		{ID: "unreadable-older", Sentence: sentenceUnreadable, Needs: garbage, check: checkUnreadableOlder},
-		{ID: "unreadable-claim", Sentence: sentenceUnreadable, Needs: garbage, check: checkUnreadableClaim},
-		{ID: "unreadable-batch", Sentence: sentenceUnreadable, Needs: []core.Capability{HoldsGarbage, Batches}, check: checkUnreadableBatch},
-		{ID: "deadline", Sentence: sentenceDeadline, Needs: remote, check: checkDeadline},
-		{ID: "failure", Sentence: sentenceFailure, Needs: remote, check: checkFailure},
+func failureLaws() []law[*storeSetup] {
+	return []law[*storeSetup]{
+		{"unreadable", sentenceUnreadable, needs(Unreadable), checkUnreadable},
+		{"unreadable-claim", sentenceNoClaim, needs(Unreadable), checkUnreadableClaim},
+		{"deadline", sentenceDeadline, needs(DoesIO), checkDeadline},
+		{"failure", sentenceFailure, needs(DoesIO), checkFailure},
+		{"expires", sentenceExpires, needs(Expires), checkExpires},
+		{"renewed", sentenceRenewed, needs(Expires), checkRenewed},
 	}
 }
 
 // corrupted returns a handle of a store with a value that can't be read.
-func (s *storeSetup) corrupted(f *faults) (h *handle, key string) {
-	h, key = s.handle(f), unitKey("unit", 0)
-	s.onTest(func() { s.harness.Corrupt(s.t.hooks(), h.store, s.experiment, key) })
+func (s *storeSetup) corrupted() (h *handle, key string) {
+	h, key = s.handle(), unitKey("unit", 0)
+	s.onHarness(func(t *testing.T) { s.harness.Corrupt(t, h.store, s.experiment, key) })
 	return h, key
 }
 
-// raw calls Load where an error is to be expected.
-func (h *handle) raw(experiment, key string, older ...string) core.Loaded {
-	defer h.progress()
-	var l core.Loaded
-	l.Entry, l.Others, l.OK, l.Err = h.store.Load(context.Background(), experiment, key, older)
-	return l
+// unreadable finds fault unless the entry under key is answered by an error.
+func (h *handle) unreadable(key string) {
+	l := []core.Lookup{{Experiment: h.experiment, Key: key}}
+	if h.answer(l) && (l[0].Err == nil || l[0].Entry != none) {
+		h.addf("Load of a value that can't be read answers %s and the error %v", show(l[0].Entry), l[0].Err)
+	}
 }
 
-func checkUnreadable(s *storeSetup) []string {
-	var f faults
-	h, key := s.corrupted(&f)
-	older := unitKey("old", 0)
-	h.put(s.experiment, older, redEntry)
-	for _, keys := range [][]string{nil, {older}, nil} {
-		switch l := h.raw(s.experiment, key, keys...); {
-		case l.Err == nil:
-			f.addf("Load, with the older keys %q, of a value that can't be read returns %s, %v and no error", keys, show(l.Entry), l.OK)
-		case l.OK:
-			f.addf("Load of a value that can't be read returns both the error %q and an entry", l.Err)
-		}
-	}
-	h.holds(s.experiment, older, redEntry)
-	// Save writes whatever stands there, if it can.
-	if err := h.store.Save(context.Background(), s.experiment, key, blueEntry); err == nil {
-		h.holds(s.experiment, key, blueEntry)
-	}
-	return f.done()
-}
-
-// checkUnreadableOlder has a value that can't be read under an older key: it
-// may be the assignment of the unit.
-func checkUnreadableOlder(s *storeSetup) []string {
-	var f faults
-	h, key := s.corrupted(&f)
-	newest, good := unitKey("new", 0), unitKey("old", 0)
-	h.put(s.experiment, good, redEntry)
-	for _, older := range [][]string{{key}, {key, good}, {unitKey("absent", 0), key, good}} {
-		if l := h.raw(s.experiment, newest, older...); l.Err == nil {
-			f.addf("Load with an older key whose value can't be read returns %s, %v and no error", show(l.Entry), l.OK)
-		}
-		h.lacks(s.experiment, newest)
-	}
-	return f.done()
-}
-
-func checkUnreadableClaim(s *storeSetup) []string {
-	var f faults
-	h, key := s.corrupted(&f)
-	for _, old := range []core.Entry{{}, blueEntry} {
-		stands, err := h.store.Claim(context.Background(), s.experiment, key, old, redEntry)
-		if err == nil {
-			f.addf("Claim over a value that can't be read returns %s and no error", show(stands))
-		}
-		if l := h.raw(s.experiment, key); l.Err == nil && l.OK {
-			f.addf("after Claim over a value that can't be read, Load returns %s: it was written over", show(l.Entry))
-		}
-	}
-	return f.done()
-}
-
-// checkUnreadableBatch looks at what else is in the batch.
-func checkUnreadableBatch(s *storeSetup) []string {
-	var f faults
-	h, key := s.corrupted(&f)
+// checkUnreadable looks at what else is looked up.
+func checkUnreadable(s *storeSetup) {
+	h, key := s.corrupted()
+	h.unreadable(key)
 	good := unitKey("unit", 1)
-	h.put(s.experiment, good, redEntry)
+	h.put(good, redEntry)
 	lookups := []core.Lookup{
 		{Experiment: s.experiment, Key: good},
 		{Experiment: s.experiment, Key: key},
 		{Experiment: s.experiment + "_other", Key: key},
 		{Experiment: s.experiment, Key: good},
 	}
-	all := h.batch(context.Background(), lookups)
-	if len(all) != len(lookups) {
-		abortf("LoadBatch of %d lookups returns %d results", len(lookups), len(all))
+	if !h.answer(lookups) {
+		return
 	}
-	for i, l := range all {
-		switch {
-		case i == 1 && (l.Err == nil || l.OK):
-			f.addf("LoadBatch of a value that can't be read returns %s, %v and the error %v", show(l.Entry), l.OK, l.Err)
-		case i == 2 && (l.Err != nil || l.OK):
-			f.addf("LoadBatch of what is absent, beside a value that can't be read, returns %s and %v", show(l.Entry), l.Err)
-		case i != 1 && i != 2 && (l.Err != nil || l.Entry != s.kept(redEntry)):
-			f.addf("LoadBatch of %s, beside a value that can't be read, returns %s and %v", show(redEntry), show(l.Entry), l.Err)
+	for i, want := range []core.Entry{redEntry, none, none, redEntry} {
+		if l := lookups[i]; l.Entry != h.kept(want) || (l.Err != nil) != (i == 1) {
+			s.addf("lookup %d of 4, of which only the one at 1 is of a value that can't be read, is answered by %s and the error %v", i, show(l.Entry), l.Err)
 		}
 	}
-	return f.done()
+	h.unreadable(key)
+	// Save writes whatever is there, if it can.
+	if err := h.store.Save(context.Background(), s.experiment, key, blueEntry); err == nil {
+		h.holds(key, blueEntry)
+	}
+}
+
+func checkUnreadableClaim(s *storeSetup) {
+	h, key := s.corrupted()
+	for _, old := range []core.Entry{none, blueEntry} {
+		current, won, err := h.store.Claim(context.Background(), s.experiment, key, old, redEntry)
+		if err == nil {
+			s.addf("Claim over a value that can't be read returns %s, won %v and no error", show(current), won)
+		}
+		h.unreadable(key)
+	}
 }
 
 // An operation is one call of a store, for laws that go for all of them.
@@ -134,41 +91,41 @@ type operation struct {
 
 // operations returns all that the store has.
 func (s *storeSetup) operations() []operation {
-	key := unitKey("unit", 0)
-	older := []string{unitKey("old", 0)}
-	all := []operation{
-		{"Load", func(ctx context.Context, st core.Store) error {
-			_, _, _, err := st.Load(ctx, s.experiment, key, nil)
-			return err
-		}},
-		{"Load with an older key", func(ctx context.Context, st core.Store) error {
-			_, _, _, err := st.Load(ctx, s.experiment, key, older)
-			return err
-		}},
-		{"Claim", func(ctx context.Context, st core.Store) error {
-			_, err := st.Claim(ctx, s.experiment, key, core.Entry{}, redEntry)
-			return err
-		}},
-		{"Claim over an entry", func(ctx context.Context, st core.Store) error {
-			_, err := st.Claim(ctx, s.experiment, key, blueEntry, redEntry)
-			return err
-		}},
-		{"Save", func(ctx context.Context, st core.Store) error { return st.Save(ctx, s.experiment, key, redEntry) }},
-		{"Delete", func(ctx context.Context, st core.Store) error { return st.Delete(ctx, s.experiment, key, older[0]) }},
-		{"Clear", func(ctx context.Context, st core.Store) error { return st.Clear(ctx, s.experiment) }},
-	}
-	if !s.harness.lacks(Batches) {
-		all = append(all, operation{"LoadBatch", func(ctx context.Context, st core.Store) (err error) {
-			lookups := []core.Lookup{{Experiment: s.experiment, Key: key}, {Experiment: s.experiment, Key: older[0]}}
-			for _, l := range st.(core.BatchLoader).LoadBatch(ctx, lookups) {
-				if err = l.Err; err == nil {
-					break
+	key, other := unitKey("unit", 0), unitKey("unit", 1)
+	// Load fails as a whole or in every lookup.
+	load := func(keys ...string) func(ctx context.Context, st core.Store) error {
+		return func(ctx context.Context, st core.Store) error {
+			var lookups []core.Lookup
+			for _, key := range keys {
+				lookups = append(lookups, core.Lookup{Experiment: s.experiment, Key: key})
+			}
+			if err := st.Load(ctx, lookups); err != nil {
+				return err
+			}
+			for _, l := range lookups {
+				if l.Err == nil {
+					return nil
 				}
 			}
-			return err
-		}})
+			return lookups[0].Err
+		}
 	}
-	if !s.harness.lacks(Counts) {
+	claim := func(old core.Entry) func(ctx context.Context, st core.Store) error {
+		return func(ctx context.Context, st core.Store) error {
+			_, _, err := st.Claim(ctx, s.experiment, key, old, redEntry)
+			return err
+		}
+	}
+	all := []operation{
+		{"Load", load(key)},
+		{"Load of two entries", load(key, other)},
+		{"Claim", claim(none)},
+		{"Claim over an entry", claim(blueEntry)},
+		{"Save", func(ctx context.Context, st core.Store) error { return st.Save(ctx, s.experiment, key, redEntry) }},
+		{"Delete", func(ctx context.Context, st core.Store) error { return st.Delete(ctx, s.experiment, key, other) }},
+		{"Clear", func(ctx context.Context, st core.Store) error { return st.Clear(ctx, s.experiment) }},
+	}
+	if !s.lacks(Counts) {
 		all = append(all, operation{"Increment", func(ctx context.Context, st core.Store) error {
 			_, err := st.(core.Counter).Increment(ctx, s.experiment, "one", 1)
 			return err
@@ -187,22 +144,17 @@ const (
 
 // checkDeadline tries again where an operation is late, since a machine that
 // stands still is no fault of the store's.
-func checkDeadline(s *storeSetup) []string {
+func checkDeadline(s *storeSetup) {
 	const tries = 3
-	for try := 1; ; try++ {
-		var f faults
-		if late := s.outlive(&f); !late || try == tries {
-			return f.done()
-		}
+	for try := 1; s.outlive() && try < tries; try++ {
+		s.take()
 	}
 }
 
 // outlive calls all operations at the same time, before the store may have
 // learned that its server does not answer, and reports whether one is late.
-func (s *storeSetup) outlive(f *faults) (late bool) {
-	var st core.Store
-	s.onTest(func() { st = s.harness.Blocked(s.t.hooks()) })
-	s.over(st, "Blocked", f)
+func (s *storeSetup) outlive() (late bool) {
+	h := s.handleOf("Blocked", s.harness.Blocked)
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	operations := s.operations()
@@ -211,7 +163,7 @@ func (s *storeSetup) outlive(f *faults) (late bool) {
 		returned[i] = make(chan string, 1)
 		go func() {
 			returned[i] <- guarded(func() {
-				if err := op.call(ctx, st); err == nil {
+				if err := op.call(ctx, h.store); err == nil {
 					abortf("%s of a store whose server never answers returns no error", op.name)
 				}
 			})
@@ -235,103 +187,85 @@ func (s *storeSetup) outlive(f *faults) (late bool) {
 			}
 		}
 		if problem != "" {
-			f.addf("%s", problem)
+			s.addf("%s", problem)
 		}
 	}
 	s.progress()
 	return late
 }
 
-func checkFailure(s *storeSetup) []string {
-	var f faults
-	var st core.Store
-	s.onTest(func() { st = s.harness.Down(s.t.hooks()) })
-	s.over(st, "Down", &f)
+func checkFailure(s *storeSetup) {
+	h := s.handleOf("Down", s.harness.Down)
 	for _, op := range s.operations() {
-		if err := op.call(context.Background(), st); err == nil {
-			f.addf("%s of a store whose server can't be reached returns no error", op.name)
+		if err := op.call(context.Background(), h.store); err == nil {
+			s.addf("%s of a store whose server can't be reached returns no error", op.name)
 		}
 		s.progress()
-	}
-	return f.done()
-}
-
-func expiryLaws() []StoreLaw {
-	needs := []core.Capability{Expires}
-	return []StoreLaw{
-		{ID: "expires", Sentence: sentenceExpires, Needs: needs, check: checkExpires},
-		{ID: "renewed", Sentence: sentenceRenewed, Needs: needs, check: checkRenewed},
 	}
 }
 
 // expiring returns a handle of a store whose entries expire.
-func (s *storeSetup) expiring(f *faults) (h *handle, ttl time.Duration, pass func(time.Duration)) {
-	var st core.Store
-	s.onTest(func() { st, ttl, pass = s.harness.Expiring(s.t.hooks()) })
-	if ttl <= 0 || pass == nil {
+func (s *storeSetup) expiring() (h *handle, ttl time.Duration, pass func(time.Duration)) {
+	var inner func(time.Duration)
+	h = s.handleOf("Expiring", func(t *testing.T) (st core.Store) {
+		st, ttl, inner = s.harness.Expiring(t)
+		return st
+	})
+	if ttl <= 0 || inner == nil {
 		abortf("StoreHarness.Expiring returned the time %v, or no func to let time pass", ttl)
 	}
-	h = s.over(st, "Expiring", f)
-	inner := pass
-	pass = func(d time.Duration) {
+	return h, ttl, func(d time.Duration) {
 		inner(d)
 		s.progress()
 	}
-	return h, ttl, pass
 }
 
-// inTime returns what is wrong with entries that expire. Where time really
-// passes, the machine may be too slow for what check looks at, which is no fault
-// of the store's; check reports that, and is then tried again.
-func inTime(check func(f *faults) (slow bool)) []string {
+// inTime runs a check of entries that expire. Where time really passes, the
+// machine may be too slow for what check looks at, which is no fault of the
+// store's; check reports that, and is then tried again.
+func (s *storeSetup) inTime(check func() (slow bool)) {
 	const tries = 10
 	for range tries {
-		var f faults
-		if slow := check(&f); !slow || f.list == nil {
-			return f.done()
+		if slow := check(); !slow || !s.any() {
+			return
 		}
+		s.take()
 	}
-	return []string{"the machine was too slow for the time that StoreHarness.Expiring returned, in every one of several tries; a longer one helps"}
+	s.addf("the machine was too slow for the time that StoreHarness.Expiring returned, in every one of several tries; a longer one helps")
 }
 
-func checkExpires(s *storeSetup) []string {
-	return inTime(func(f *faults) bool {
-		h, ttl, pass := s.expiring(f)
-		keys := []string{unitKey("unit", 0), unitKey("unit", 1), unitKey("unit", 2), unitKey("unit", 3)}
-		for _, key := range keys {
-			h.wins(s.experiment, key, core.Entry{}, redEntry)
-		}
+func checkExpires(s *storeSetup) {
+	s.inTime(func() (slow bool) {
+		h, ttl, pass := s.expiring()
+		gone, claimed := unitKey("unit", 0), unitKey("unit", 1)
+		h.wins(gone, none, redEntry)
+		h.wins(claimed, none, redEntry)
 		pass(2 * ttl)
-		h.lacks(s.experiment, keys[0])
+		h.holds(gone, none)
 		begun := time.Now()
-		h.wins(s.experiment, keys[1], core.Entry{}, blueEntry)
-		h.holds(s.experiment, keys[1], blueEntry)
-		slow := time.Since(begun) >= ttl
-		if l := h.load(s.experiment, unitKey("new", 0), keys[2], keys[3]); l.Err == nil && !same(l, core.Loaded{}) {
-			f.addf("Load with older keys that expired returns %s", show(l.Entry))
-		}
-		return slow
+		h.wins(claimed, none, blueEntry)
+		h.holds(claimed, blueEntry)
+		return time.Since(begun) >= ttl
 	})
 }
 
 // checkRenewed looks for what was written last after more than the time of what
 // was written first.
-func checkRenewed(s *storeSetup) []string {
-	return inTime(func(f *faults) bool {
-		h, ttl, pass := s.expiring(f)
-		saved, older, copied := unitKey("unit", 0), unitKey("old", 0), unitKey("new", 0)
+func checkRenewed(s *storeSetup) {
+	s.inTime(func() (slow bool) {
+		h, ttl, pass := s.expiring()
+		saved, claimed := unitKey("unit", 0), unitKey("unit", 1)
 		begun := time.Now()
-		h.wins(s.experiment, saved, core.Entry{}, redEntry)
-		h.wins(s.experiment, older, core.Entry{}, redEntry)
+		h.wins(saved, none, redEntry)
+		h.wins(claimed, none, redEntry)
 		pass(ttl / 2)
-		h.holds(s.experiment, saved, redEntry)
 		half := time.Now()
-		h.put(s.experiment, saved, blueEntry)
-		h.load(s.experiment, copied, older)
-		slow := time.Since(begun) >= ttl
+		h.put(saved, blueEntry)
+		h.wins(claimed, redEntry, blueEntry)
+		slow = time.Since(begun) >= ttl
 		pass(ttl/2 + ttl/8)
-		h.holds(s.experiment, saved, blueEntry)
-		h.holds(s.experiment, copied, redEntry)
+		h.holds(saved, blueEntry)
+		h.holds(claimed, blueEntry)
 		return slow || time.Since(half) >= ttl
 	})
 }

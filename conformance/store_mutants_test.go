@@ -3,396 +3,329 @@ package conformance
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A storeMutant is a store, or a harness, that breaks one law.
+func TestEveryStoreLawCatchesItsMutants(t *testing.T) {
+	var mutants []mutant[*storeSetup]
+	for _, m := range storeMutants {
+		h := refHarness(nil)
+		m.harm(&h)
+		mutants = append(mutants, mutant[*storeSetup]{law: m.law, how: m.how, waits: m.law == "deadline", suite: func(t *testing.T) suite[*storeSetup] {
+			h.work(t)
+			return h.suite(t)
+		}})
+	}
+	catch(t, refHarness(nil).suite(t).laws, mutants)
+}
+
+// A storeMutant breaks a harness of reference stores.
 type storeMutant struct {
 	law, how string
 	harm     func(h *StoreHarness)
-
-	// also are laws that catch it too, always. A law needs a mutant that no
-	// other law catches, or it says nothing of its own.
-	also []string
-
-	// base is what harm gets: memoryHarness unless it needs more.
-	base func() StoreHarness
 }
 
-// Every law catches a mutant that no other law catches.
-func TestEveryStoreLawCatchesItsMutants(t *testing.T) {
-	mutants := slices.Concat(entryMutants(), claimMutants(), removalMutants(), countMutants(), togetherMutants(), sharedMutants(),
-		failureMutants())
-	for _, l := range StoreLaws() {
-		own := slices.ContainsFunc(mutants, func(m storeMutant) bool { return m.law == l.ID && m.also == nil })
-		require.True(t, own, "law %s has no mutant of its own", l.ID)
-	}
-	for _, m := range mutants {
-		t.Run(m.law+"/"+strings.ReplaceAll(m.how, " ", "-"), func(t *testing.T) {
-			if m.base == nil {
-				m.base = memoryHarness
+// around puts w around the stores of a harness.
+func around(w wrap) func(*StoreHarness) { return func(h *StoreHarness) { *h = refHarness(w) } }
+
+// on does f in place of one operation.
+func on(op string, f func(ctx context.Context, s Step, next call) (Answer, error)) func(*StoreHarness) {
+	return around(func(next call) call {
+		return func(ctx context.Context, s Step) (Answer, error) {
+			if s.Op == op {
+				return f(ctx, s, next)
 			}
-			h := m.base()
-			m.harm(&h)
-			rec := &recorder{t: t}
-			report := runStore(rec, h, StoreLaws(), options{dir: t.TempDir(), limit: time.Minute})
-			var caught []string
-			for _, res := range report.Laws {
-				if res.Status == Failed {
-					caught = append(caught, res.Law)
-				}
-			}
-			require.ElementsMatch(t, append([]string{m.law}, m.also...), caught, rec.text())
-			require.Len(t, rec.subs[m.law].errors, 1)
-			t.Log(rec.subs[m.law].errors[0])
-		})
-	}
+			return next(ctx, s)
+		}
+	})
 }
 
-func entryMutants() []storeMutant {
-	return []storeMutant{
-		{law: "description", how: "opts out of what it has", harm: func(h *StoreHarness) { h.Unsupported[Counts] = "really not" }},
-		{law: "description", how: "keeps names only and does not say so", harm: func(h *StoreHarness) {
-			h.New = func(*testing.T) core.Store {
-				return struct {
-					fullStore
-					core.VariantStore
-				}{core.NewMemoryStore(nil), leastStore{}}
+// asking changes each step before it is done.
+func asking(f func(s *Step)) func(*StoreHarness) {
+	return around(func(next call) call {
+		return func(ctx context.Context, s Step) (Answer, error) {
+			f(&s)
+			return next(ctx, s)
+		}
+	})
+}
+
+// renaming changes experiments and keys wherever they are named.
+func renaming(f func(experiment, key *string)) func(*StoreHarness) {
+	return asking(func(s *Step) {
+		s.Lookups = slices.Clone(s.Lookups)
+		for i := range s.Lookups {
+			f(&s.Lookups[i].Experiment, &s.Lookups[i].Key)
+		}
+		s.Keys = slices.Clone(s.Keys)
+		for i := range s.Keys {
+			experiment := s.Experiment
+			f(&experiment, &s.Keys[i])
+			if len(s.Keys) == 1 {
+				s.Experiment = experiment
 			}
-		}},
-		{law: "description", how: "counts and does not say so", harm: func(h *StoreHarness) {
-			h.New = func(*testing.T) core.Store {
-				m := core.NewMemoryStore(nil)
-				return struct {
-					core.Store
-					core.BatchLoader
-				}{m, m}
+		}
+	})
+}
+
+// answering changes the answer to one operation.
+func answering(op string, f func(s Step, a *Answer, err *error)) func(*StoreHarness) {
+	return on(op, func(ctx context.Context, s Step, next call) (Answer, error) {
+		a, err := next(ctx, s)
+		f(s, &a, &err)
+		return a, err
+	})
+}
+
+// current returns what is under the key of a step.
+func current(ctx context.Context, s Step, next call) core.Entry {
+	a, _ := next(ctx, Step{Op: "load", Lookups: []core.Lookup{{Experiment: s.Experiment, Key: s.Keys[0]}}})
+	return a.Lookups[0].Entry
+}
+
+// matching takes old for the current entry where f says so.
+func matching(f func(current, old core.Entry) bool) func(*StoreHarness) {
+	return on("claim", func(ctx context.Context, s Step, next call) (Answer, error) {
+		if c := current(ctx, s, next); f(c, s.Old) {
+			s.Old = c
+		}
+		return next(ctx, s)
+	})
+}
+
+// twoSteps claims by a read and a write. Others may come between.
+func twoSteps(ctx context.Context, s Step, next call) (Answer, error) {
+	if c := current(ctx, s, next); c != s.Old {
+		return Answer{Current: c}, nil
+	}
+	_, _ = next(ctx, Step{Op: "pause"})
+	time.Sleep(10 * time.Microsecond)
+	s.Op = "save"
+	_, err := next(ctx, s)
+	return Answer{Current: s.Entry, Won: true}, err
+}
+
+// oneProcess is what several handles of one process can agree by.
+var oneProcess sync.Mutex
+
+var storeMutants = []storeMutant{
+	{"description", "opts out of what it has", func(h *StoreHarness) {
+		h.Unsupported = map[core.Capability]string{Counts: "really not"}
+	}},
+	{"description", "keeps names only and does not say so", func(h *StoreHarness) {
+		*h = namesHarness(nil)
+		h.Unsupported = nil
+	}},
+	{"absent", "answers control where nothing is", answering("load", func(_ Step, a *Answer, _ *error) {
+		for i := range a.Lookups {
+			if l := &a.Lookups[i]; l.Entry == none {
+				l.Entry = resolved(core.Control)
 			}
-		}, also: []string{"clear-counts", "clear-one", "count", "count-from-zero", "count-apart", "count-unique"}},
-		{law: "absent", how: "returns control where nothing is", harm: loading(func(_ context.Context, _ *broken, l *core.Loaded, _, _ string, older []string) {
-			if !l.OK && len(older) == 2 {
-				l.Entry.Variant = core.Control
+		}
+	})},
+	{"round-trip", "forgets what was before a ramp", asking(func(s *Step) { s.Entry.Previous = "" })},
+	{"round-trip", "makes up an origin for a name", func(h *StoreHarness) {
+		var made StoreHarness
+		answering("load", func(_ Step, a *Answer, _ *error) {
+			for i := range a.Lookups {
+				a.Lookups[i].Entry.Origin = core.SourceResolved
 			}
-		})},
-		{law: "absent", how: "returns the older keys where nothing is", harm: loading(func(ctx context.Context, _ *broken, l *core.Loaded, _, _ string, older []string) {
-			if !l.OK {
-				l.Others = older
+		})(&made)
+		h.New = func(t *testing.T) core.Store { s := made.New(t).(*refStore); s.names = true; return s }
+		h.Unsupported = map[core.Capability]string{WholeEntries: "names only"}
+	}},
+	{"any-variant", "trims names", asking(func(s *Step) { s.Entry.Variant = strings.TrimSpace(s.Entry.Variant) })},
+	{"any-variant", "has a short dictionary", around(func(next call) call {
+		known := map[string]bool{}
+		return func(ctx context.Context, s Step) (Answer, error) {
+			if known[s.Entry.Variant] = true; len(known) > 100 {
+				return Answer{}, errors.New("too many names")
 			}
-		})},
-		{law: "round-trip", how: "forgets what was before a ramp", harm: claiming(func(old core.Entry, e *core.Entry) {
-			if e.Variant == "blue" && old != (core.Entry{}) {
-				e.Previous = ""
+			return next(ctx, s)
+		}
+	})},
+	{"any-name", "cuts keys at 64", renaming(func(_, key *string) { *key = (*key)[:min(64, len(*key))] })},
+	{"any-name", "joins names by a slash", renaming(func(experiment, key *string) {
+		*experiment, *key = "", *experiment+"/"+*key
+	})},
+	{"save", "keeps what is there", asking(func(s *Step) {
+		if s.Op == "save" {
+			s.Op = "claim"
+		}
+	})},
+	{"load-in-place", "sorts", answering("load", func(_ Step, a *Answer, _ *error) {
+		slices.SortFunc(a.Lookups, func(a, b core.Lookup) int { return strings.Compare(a.Key, b.Key) })
+	})},
+	{"load-in-place", "answers equal lookups once", answering("load", func(_ Step, a *Answer, _ *error) {
+		for i, l := range a.Lookups {
+			if slices.Contains(a.Lookups[:i], l) {
+				a.Lookups[i].Entry = none
 			}
-		})},
-		{law: "round-trip", how: "takes manual for forced", harm: claiming(func(_ core.Entry, e *core.Entry) {
-			if e.Origin == core.SourceManual {
-				e.Origin = core.SourceForced
+		}
+	})},
+	{"load-in-place", "takes 16 at most", asking(func(s *Step) { s.Lookups = s.Lookups[:min(16, len(s.Lookups))] })},
+	{"arguments", "answers once more", around(func(next call) call {
+		var kept []core.Lookup
+		return func(ctx context.Context, s Step) (Answer, error) {
+			for i := range kept {
+				kept[i].Entry = none
 			}
-		})},
-		{law: "round-trip", how: "invents an origin", harm: claiming(func(_ core.Entry, e *core.Entry) {
-			if e.Origin == 0 {
-				e.Origin = core.SourceResolved
-			}
-		})},
-		{law: "any-variant", how: "cuts names at 99", harm: claiming(func(_ core.Entry, e *core.Entry) {
-			e.Variant = e.Variant[:min(99, len(e.Variant))]
-		})},
-		{law: "any-variant", how: "trims names", harm: claiming(func(_ core.Entry, e *core.Entry) { e.Variant = strings.TrimSpace(e.Variant) })},
-		{law: "any-variant", how: "folds case", harm: claiming(func(_ core.Entry, e *core.Entry) { e.Variant = strings.ToLower(e.Variant) })},
-		{law: "any-variant", how: "has a short dictionary", harm: breaking(func(_ *testing.T, b *broken) {
-			var mu sync.Mutex
-			known := map[string]map[string]bool{}
-			b.claim = func(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
+			kept = s.Lookups
+			return next(ctx, s)
+		}
+	})},
+
+	{"claim", "replaces whatever old says", matching(func(c, old core.Entry) bool { return c != none && old != none })},
+	{"claim-zero", "takes an open control for nothing", matching(func(c, old core.Entry) bool { return old == none && c.Open != "" })},
+	{"claim-gone", "does not ask for old where nothing is", matching(func(c, _ core.Entry) bool { return c == none })},
+	{"claim-told", "wins where its entry is there", answering("claim", func(s Step, a *Answer, _ *error) { a.Won = a.Current == s.Entry })},
+	{"claim-told", "returns the entry that lost", answering("claim", func(s Step, a *Answer, _ *error) { a.Current = s.Entry })},
+	{"claim-equal", "compares names", matching(func(c, old core.Entry) bool { return c.Variant == old.Variant })},
+	{"claim-open", "does not compare Open", matching(func(c, old core.Entry) bool {
+		old.Open = c.Open
+		return c == old
+	})},
+
+	{"delete", "deletes two at most", asking(func(s *Step) {
+		if s.Op == "delete" {
+			s.Keys = s.Keys[:min(2, len(s.Keys))]
+		}
+	})},
+	{"delete", "deletes in another experiment too", on("delete", func(ctx context.Context, s Step, next call) (Answer, error) {
+		_, _ = next(ctx, s)
+		s.Experiment += "_other"
+		return next(ctx, s)
+	})},
+	{"delete-absent", "finds absent keys wrong", on("delete", func(ctx context.Context, s Step, next call) (Answer, error) {
+		if s.Keys != nil && current(ctx, s, next) == none {
+			return Answer{}, errors.New("no such key")
+		}
+		return next(ctx, s)
+	})},
+	{"delete-absent", "deletes all where no key is named", asking(func(s *Step) {
+		if s.Op == "delete" && s.Keys == nil {
+			s.Op = "clear"
+		}
+	})},
+	{"clear", "clears nothing", asking(func(s *Step) { s.Op = strings.TrimPrefix(s.Op, "clear") })},
+	{"clear-counts", "leaves counts", on("clear", func(ctx context.Context, s Step, next call) (Answer, error) {
+		count := Step{Op: "count", Experiment: s.Experiment, Keys: []string{"two"}}
+		was, _ := next(ctx, count)
+		a, err := next(ctx, s)
+		count.By = was.Count
+		_, _ = next(ctx, count)
+		return a, err
+	})},
+	{"clear-one", "clears another that begins so", on("clear", func(ctx context.Context, s Step, next call) (Answer, error) {
+		_, _ = next(ctx, s)
+		s.Experiment += "_a"
+		return next(ctx, s)
+	})},
+	{"count", "only counts up", asking(func(s *Step) { s.By = max(s.By, 0) })},
+	{"count-from-zero", "begins at 100", answering("count", func(_ Step, a *Answer, _ *error) { a.Count += 100 })},
+	{"count-apart", "folds the case of names", renaming(func(_, key *string) { *key = strings.ToLower(*key) })},
+
+	{"calls-apart", "shares a scratch between calls", around(func(next call) call {
+		var mu sync.Mutex
+		var scratch []string
+		return func(ctx context.Context, s Step) (Answer, error) {
+			if s.Op == "save" {
 				mu.Lock()
-				defer mu.Unlock()
-				if known[experiment] == nil {
-					known[experiment] = map[string]bool{}
-				}
-				if names := known[experiment]; len(names) < 100 || names[e.Variant] {
-					names[e.Variant] = true
-					return b.fullStore.Claim(ctx, experiment, key, old, e)
-				}
-				return core.Entry{}, errors.New("too many names")
-			}
-		})},
-		{law: "any-name", how: "folds the case of keys", harm: naming(func(experiment, key string) (string, string) {
-			return experiment, strings.ToLower(key)
-		})},
-		{law: "any-name", how: "cuts keys at 64", harm: naming(func(experiment, key string) (string, string) {
-			return experiment, key[:min(64, len(key))]
-		})},
-		{law: "any-name", how: "cuts experiments at 99", harm: naming(func(experiment, key string) (string, string) {
-			return experiment[:min(99, len(experiment))], key
-		})},
-		{law: "any-name", how: "trims keys", harm: naming(func(experiment, key string) (string, string) {
-			return experiment, strings.TrimSpace(key)
-		})},
-		{law: "any-name", how: "joins names by a slash", harm: naming(func(experiment, key string) (string, string) {
-			if rest, ok := strings.CutPrefix(key, "b"); ok && strings.HasSuffix(experiment, "/a") {
-				return strings.TrimSuffix(experiment, "/a"), "a/b" + rest
-			}
-			return experiment, key
-		})},
-		{law: "save", how: "keeps an open control", harm: breaking(func(_ *testing.T, b *broken) {
-			b.save = func(ctx context.Context, experiment, key string, e core.Entry) error {
-				if stands := b.peek(ctx, experiment, key); stands.Variant == core.Control && !stands.Final && e.Variant == core.Control {
-					return nil
-				}
-				return b.fullStore.Save(ctx, experiment, key, e)
-			}
-		})},
-	}
-}
-
-func naming(f func(experiment, key string) (string, string)) func(*StoreHarness) {
-	return breaking(func(_ *testing.T, b *broken) { b.names = f })
-}
-
-func claimMutants() []storeMutant {
-	// matching replaces what stands if old matches it, in the words of f.
-	matching := func(f func(stands, old core.Entry) bool) func(*StoreHarness) {
-		return breaking(func(_ *testing.T, b *broken) {
-			b.claim = func(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
-				if stands := b.peek(ctx, experiment, key); stands != (core.Entry{}) && f(stands, old) {
-					old = stands
-				}
-				return b.fullStore.Claim(ctx, experiment, key, old, e)
-			}
-		})
-	}
-	return []storeMutant{
-		{law: "claim", how: "wants old to stand", harm: breaking(func(_ *testing.T, b *broken) {
-			b.claim = func(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
-				if old != (core.Entry{}) && b.peek(ctx, experiment, key) == (core.Entry{}) {
-					return core.Entry{}, nil
-				}
-				return b.fullStore.Claim(ctx, experiment, key, old, e)
-			}
-		})},
-		{law: "claim", how: "replaces whatever old says", harm: matching(func(stands, old core.Entry) bool { return old == redEntry && stands.Variant == "blue" })},
-		{law: "claim-equal", how: "compares names", harm: matching(func(stands, old core.Entry) bool { return stands.Variant == old.Variant })},
-		{law: "claim-equal", how: "does not compare under", harm: matching(func(stands, old core.Entry) bool {
-			old.Under = stands.Under
-			return stands == old
-		})},
-		{law: "claim-equal", how: "does not compare previous", harm: matching(func(stands, old core.Entry) bool {
-			old.Previous = stands.Previous
-			return stands == old
-		})},
-		{law: "claim-zero", how: "takes an open control for nothing", harm: matching(func(stands, old core.Entry) bool {
-			return old == (core.Entry{}) && !stands.Final
-		})},
-		{law: "claim-zero", how: "takes an exclusion for nothing", harm: matching(func(stands, old core.Entry) bool {
-			return old == (core.Entry{}) && stands.Origin == core.SourceExcluded
-		})},
-		{law: "load-newest", how: "prefers a segment", harm: loading(func(ctx context.Context, b *broken, l *core.Loaded, experiment, _ string, older []string) {
-			if l.OK && len(older) == 1 {
-				if o := b.peek(ctx, experiment, older[0]); o.Origin == core.SourceSegmented {
-					l.Entry = o
-				}
-			}
-		})},
-		{law: "load-copies", how: "does not keep the copy of an open control", harm: loading(func(ctx context.Context, b *broken, l *core.Loaded, experiment, key string, older []string) {
-			if len(older) == 3 && !l.Entry.Final {
-				_ = b.fullStore.Delete(context.Background(), experiment, key)
-			}
-		})},
-		{law: "load-copies", how: "prefers the last", harm: breaking(func(_ *testing.T, b *broken) {
-			b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
-				if len(older) == 3 && b.peek(ctx, experiment, older[2]) == greenEntry {
-					older = older[2:]
-				}
-				return b.inner(ctx, experiment, key, older)
-			}
-		})},
-		{law: "keeps-older", how: "moves", harm: breaking(func(_ *testing.T, b *broken) {
-			var mu sync.Mutex // moves as one step, so that no two movers lose an entry
-			b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
+				scratch = s.Keys
+				mu.Unlock()
+				runtime.Gosched()
 				mu.Lock()
-				defer mu.Unlock()
-				was := b.peek(ctx, experiment, key)
-				l := b.inner(ctx, experiment, key, older)
-				if was == (core.Entry{}) && l.OK && len(older) == 1 {
-					_ = b.fullStore.Delete(ctx, experiment, older[0])
-				}
-				return l
+				s.Keys = scratch
+				mu.Unlock()
 			}
-		})},
-		{law: "others", how: "names open controls", harm: loading(func(ctx context.Context, b *broken, l *core.Loaded, experiment, _ string, older []string) {
-			for _, key := range older {
-				if e := b.peek(ctx, experiment, key); l.OK && l.Entry.Final && e.Variant != "" && !e.Final {
-					l.Others = append(l.Others, key)
-				}
-			}
-		})},
-		{law: "others", how: "names none after a copy", harm: breaking(func(_ *testing.T, b *broken) {
-			b.load = func(ctx context.Context, experiment, key string, older []string) core.Loaded {
-				was := b.peek(ctx, experiment, key)
-				l := b.inner(ctx, experiment, key, older)
-				if was == (core.Entry{}) {
-					l.Others = nil
-				}
-				return l
-			}
-		})},
-		{law: "others", how: "names those that began otherwise", harm: loading(func(ctx context.Context, b *broken, l *core.Loaded, experiment, _ string, older []string) {
-			for _, key := range older {
-				if e := b.peek(ctx, experiment, key); e.Variant == l.Entry.Variant && e.Origin == core.SourceManual && l.Entry.Origin != core.SourceManual {
-					l.Others = append(l.Others, key)
+			return next(ctx, s)
+		}
+	})},
+	{"claims-agree", "reads and then writes", on("claim", twoSteps)},
+	{"claims-agree", "tells all who claim an equal entry that they won", answering("claim", func(s Step, a *Answer, _ *error) {
+		a.Won = a.Current == s.Entry
+	})},
+	{"count-unique", "reads and then writes", on("count", func(ctx context.Context, s Step, next call) (Answer, error) {
+		by := s.By
+		s.By = 0
+		a, _ := next(ctx, s)
+		runtime.Gosched()
+		s.By = by
+		_, err := next(ctx, s)
+		return Answer{Count: a.Count + by}, err
+	})},
+	{"handles-agree", "remembers what was absent", around(func(next call) call {
+		var absent sync.Map
+		return func(ctx context.Context, s Step) (Answer, error) {
+			a, err := next(ctx, s)
+			for i, l := range a.Lookups {
+				if _, known := absent.Load(l.Key); known {
+					a.Lookups[i].Entry = none
+				} else if l.Entry == none {
+					absent.Store(l.Key, true)
 				}
 			}
-		})},
-		{law: "older-unchanged", how: "writes beyond the older keys", harm: loading(func(ctx context.Context, _ *broken, _ *core.Loaded, _, key string, older []string) {
-			if older != nil {
-				_ = append(older, key)
+			return a, err
+		}
+	})},
+	{"handles-count", "counts for itself", around(func(next call) call {
+		own := newBackend()
+		return func(ctx context.Context, s Step) (Answer, error) {
+			if s.Op == "count" {
+				return own.call(ctx, s)
 			}
-		})},
-		{law: "older-unchanged", how: "marks a key as done", harm: loading(func(ctx context.Context, _ *broken, l *core.Loaded, _, key string, older []string) {
-			if i := slices.Index(older, key); i >= 0 {
-				older[i] = ""
-			}
-		})},
-	}
-}
+			return next(ctx, s)
+		}
+	})},
+	{"processes-agree", "locks within a process", on("claim", func(ctx context.Context, s Step, next call) (Answer, error) {
+		oneProcess.Lock()
+		defer oneProcess.Unlock()
+		return twoSteps(ctx, s, next)
+	})},
+	{"interleaved", "reads and then writes", on("claim", twoSteps)},
+	{"interleaved", "has no between", func(h *StoreHarness) {
+		h.Between = func(*testing.T, core.Store, func()) func() bool { return func() bool { return false } }
+	}},
 
-func removalMutants() []storeMutant {
-	batching := func(f func(b *broken, lookups []core.Lookup, all []core.Loaded) []core.Loaded) func(*StoreHarness) {
-		return breaking(func(_ *testing.T, b *broken) {
-			b.batch = func(ctx context.Context, lookups []core.Lookup) []core.Loaded {
-				return f(b, lookups, b.fullStore.LoadBatch(ctx, lookups))
+	{"unreadable", "takes it for an absence", answering("load", func(_ Step, a *Answer, _ *error) {
+		for i := range a.Lookups {
+			a.Lookups[i].Err = nil
+		}
+	})},
+	{"unreadable", "fails all that is asked with it", answering("load", func(_ Step, a *Answer, err *error) {
+		for _, l := range a.Lookups {
+			if *err = l.Err; l.Err != nil {
+				return
 			}
-		})
-	}
-	return []storeMutant{
-		{law: "delete", how: "deletes two at most", harm: breaking(func(_ *testing.T, b *broken) {
-			b.delete = func(ctx context.Context, experiment string, keys []string) error {
-				return b.fullStore.Delete(ctx, experiment, keys[:min(2, len(keys))]...)
-			}
-		})},
-		{law: "delete", how: "deletes in another experiment too", harm: breaking(func(_ *testing.T, b *broken) {
-			b.delete = func(ctx context.Context, experiment string, keys []string) error {
-				return errors.Join(b.fullStore.Delete(ctx, experiment, keys...), b.fullStore.Delete(ctx, experiment+"_other", keys...))
-			}
-		})},
-		{law: "delete-absent", how: "finds absent keys wrong", harm: breaking(func(_ *testing.T, b *broken) {
-			b.delete = func(ctx context.Context, experiment string, keys []string) error {
-				for _, key := range keys {
-					if b.peek(ctx, experiment, key) == (core.Entry{}) {
-						return errors.New("no such key")
-					}
-				}
-				return b.fullStore.Delete(ctx, experiment, keys...)
-			}
-		})},
-		{law: "delete-absent", how: "deletes all where no key is named", harm: breaking(func(_ *testing.T, b *broken) {
-			b.delete = func(ctx context.Context, experiment string, keys []string) error {
-				if keys == nil {
-					return b.fullStore.Clear(ctx, experiment)
-				}
-				return b.fullStore.Delete(ctx, experiment, keys...)
-			}
-		})},
-		{law: "clear", how: "leaves open controls", harm: breaking(func(_ *testing.T, b *broken) {
-			b.clear = func(ctx context.Context, experiment string) error {
-				left := map[string]core.Entry{}
-				for u := range some {
-					if e := b.peek(ctx, experiment, unitKey("unit", u)); e.Variant != "" && !e.Final {
-						left[unitKey("unit", u)] = e
-					}
-				}
-				err := b.fullStore.Clear(ctx, experiment)
-				for key, e := range left {
-					_ = b.fullStore.Save(ctx, experiment, key, e)
-				}
-				return err
-			}
-		})},
-		{law: "clear", how: "fails where nothing is", harm: breaking(func(_ *testing.T, b *broken) {
-			b.clear = func(ctx context.Context, experiment string) error {
-				for u := range some {
-					if b.peek(ctx, experiment, unitKey("unit", u)) != (core.Entry{}) {
-						return b.fullStore.Clear(ctx, experiment)
-					}
-				}
-				if n, _ := b.fullStore.Increment(ctx, experiment, "one", 0); n != 0 {
-					return b.fullStore.Clear(ctx, experiment)
-				}
-				return errors.New("nothing to clear")
-			}
-		})},
-		{law: "clear-counts", how: "leaves counts", harm: breaking(func(_ *testing.T, b *broken) {
-			b.clear = func(ctx context.Context, experiment string) error {
-				n, _ := b.fullStore.Increment(ctx, experiment, "two", 0)
-				err := b.fullStore.Clear(ctx, experiment)
-				_, _ = b.fullStore.Increment(ctx, experiment, "two", n)
-				return err
-			}
-		})},
-		{law: "clear-one", how: "clears all that begin so", harm: breaking(func(_ *testing.T, b *broken) {
-			b.clear = func(ctx context.Context, experiment string) error {
-				return errors.Join(b.fullStore.Clear(ctx, experiment), b.fullStore.Clear(ctx, experiment+"_a"))
-			}
-		})},
-		{law: "clear-one", how: "takes a dot for any character", harm: breaking(func(_ *testing.T, b *broken) {
-			b.clear = func(ctx context.Context, experiment string) error {
-				return errors.Join(b.fullStore.Clear(ctx, experiment), b.fullStore.Clear(ctx, strings.ReplaceAll(experiment, ".", "-")))
-			}
-		})},
-		{law: "clear-one", how: "clears all counts", harm: breaking(func(_ *testing.T, b *broken) {
-			var mu sync.Mutex
-			all := map[[2]string]int64{}
-			b.increment = func(_ context.Context, experiment, name string, by int64) (int64, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				all[[2]string{experiment, name}] += by
-				return all[[2]string{experiment, name}], nil
-			}
-			b.clear = func(ctx context.Context, experiment string) error {
-				mu.Lock()
-				defer mu.Unlock()
-				clear(all)
-				return b.fullStore.Clear(ctx, experiment)
-			}
-		})},
-		{law: "batch-order", how: "answers equal lookups once", harm: batching(func(_ *broken, lookups []core.Lookup, all []core.Loaded) []core.Loaded {
-			for i, l := range lookups {
-				if slices.ContainsFunc(lookups[:i], func(o core.Lookup) bool { return o.Key == l.Key && o.Experiment == l.Experiment }) {
-					all[i] = core.Loaded{}
-				}
-			}
-			return all
-		})},
-		{law: "batch-order", how: "takes 16 at most", harm: batching(func(_ *broken, _ []core.Lookup, all []core.Loaded) []core.Loaded {
-			return all[:min(16, len(all))]
-		})},
-		{law: "batch-order", how: "leaves out what is absent", harm: batching(func(_ *broken, lookups []core.Lookup, all []core.Loaded) []core.Loaded {
-			if lookups == nil || lookups[0].Older != nil || lookups[len(lookups)-1].Older != nil {
-				return all
-			}
-			return slices.DeleteFunc(all, func(l core.Loaded) bool { return !l.OK })
-		})},
-		{law: "batch-as-load", how: "does not look at older keys", harm: breaking(func(_ *testing.T, b *broken) {
-			b.batch = func(ctx context.Context, lookups []core.Lookup) []core.Loaded {
-				lookups = slices.Clone(lookups)
-				for i := range lookups {
-					lookups[i].Older = nil
-				}
-				return b.fullStore.LoadBatch(ctx, lookups)
-			}
-		})},
-		{law: "batch-as-load", how: "names no others", harm: batching(func(_ *broken, _ []core.Lookup, all []core.Loaded) []core.Loaded {
-			for i := range all {
-				all[i].Others = nil
-			}
-			return all
-		})},
-	}
+		}
+	})},
+	{"unreadable-claim", "does not say so", answering("claim", func(_ Step, _ *Answer, err *error) { *err = nil })},
+	{"unreadable-claim", "writes over it and says that it failed", on("claim", func(ctx context.Context, s Step, next call) (Answer, error) {
+		a, err := next(ctx, s)
+		if err != nil {
+			s.Op = "save"
+			_, _ = next(ctx, s)
+		}
+		return a, err
+	})},
+	{"deadline", "forgets its ctx", on("clear", func(context.Context, Step, call) (Answer, error) {
+		time.Sleep(time.Hour)
+		return Answer{}, errors.New("time out")
+	})},
+	{"deadline", "answers when it is over", answering("load", func(_ Step, _ *Answer, err *error) { *err = nil })},
+	{"failure", "takes it for an absence", answering("load", func(_ Step, _ *Answer, err *error) { *err = nil })},
+	{"expires", "never expires", func(h *StoreHarness) {
+		h.Expiring = func(t *testing.T) (core.Store, time.Duration, func(time.Duration)) {
+			return h.New(t), time.Hour, func(time.Duration) {}
+		}
+	}},
+	{"renewed", "counts from the first write", asking(func(s *Step) { s.KeepsTime = s.Op == "save" })},
+	{"renewed", "counts from the first claim", asking(func(s *Step) { s.KeepsTime = s.Op == "claim" && s.Old != none })},
 }

@@ -2,29 +2,29 @@ package conformance
 
 import (
 	"context"
+	"encoding/gob"
 	"errors"
 	"net"
 	"net/rpc"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A backend is the data of a reference store: naive, and served over the
-// network to whoever joins from another process. It does one step at a time.
+// A backend is the data of reference stores: naive, and served over the network
+// to whoever joins from another process.
 type backend struct {
 	mu      sync.Mutex
 	entries map[[2]string]written
 	counts  map[[2]string]int64
 
-	ttl, now  time.Duration
-	keepsTime string // a fault: the operation that does not renew
-
-	address  string
-	handlers sync.Once
+	ttl     time.Duration // 0: entries stay for ever
+	start   time.Time     // of its clock
+	between func()        // called once, before the next claim
+	serve   func(t *testing.T) (address string)
 }
 
 type written struct {
@@ -33,181 +33,171 @@ type written struct {
 	garbage bool
 }
 
-// A step is one call of a backend, an Answer what comes back.
+// A Step is one call of a backend, an Answer what comes back.
 type Step struct {
-	Op, Experiment, Key string
-	Old, Entry          core.Entry
-	By                  int64
-	At                  time.Duration // of the entry that a copy is of
+	Op, Experiment string
+	Keys           []string // claim, save and count have one
+	Lookups        []core.Lookup
+	Old, Entry     core.Entry
+	By             int64
+	KeepsTime      bool // a fault: what is written is as old as what was there
 }
 
 type Answer struct {
-	Entry   core.Entry
-	At      time.Duration
-	OK      bool
+	Lookups []core.Lookup
+	Current core.Entry
+	Won     bool
 	Count   int64
-	Garbage bool
 }
 
-func newBackend() *backend {
-	return &backend{entries: map[[2]string]written{}, counts: map[[2]string]int64{}}
-}
+// garbage is the error of a value that can't be read.
+type garbage string
 
-func (b *backend) do(s Step) (a Answer) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	at := [2]string{s.Experiment, s.Key}
-	stands, ok := b.entries[at]
-	if ok && b.ttl > 0 && b.now-stands.at > b.ttl {
-		delete(b.entries, at)
-		stands, ok = written{}, false
-	}
-	fresh := written{Entry: s.Entry, at: b.now}
-	switch s.Op {
-	case "get":
-	case "claim":
-		if stands.garbage || ok && stands.Entry != s.Old {
-			break
-		}
-		if b.keepsTime == "copy" && s.At > 0 {
-			fresh.at = s.At - 1
-		}
-		stands, ok = fresh, true
-		b.entries[at] = fresh
-	case "save":
-		if b.keepsTime == "save" && ok {
-			fresh.at = stands.at
-		}
-		b.entries[at] = fresh
-	case "corrupt":
-		b.entries[at] = written{garbage: true, at: b.now}
-	case "delete":
-		delete(b.entries, at)
-	case "clear":
-		for k := range b.entries {
-			if k[0] == s.Experiment {
-				delete(b.entries, k)
-			}
-		}
-		for k := range b.counts {
-			if k[0] == s.Experiment {
-				delete(b.counts, k)
-			}
-		}
-	case "count":
-		b.counts[at] += s.By
-		a.Count = b.counts[at]
-	}
-	a.Entry, a.At, a.OK, a.Garbage = stands.Entry, stands.at+1, ok, stands.garbage
-	return a
-}
+func (g garbage) Error() string { return string(g) }
 
-// Do is do for net/rpc.
-func (b *backend) Do(s Step, a *Answer) error {
-	*a = b.do(s)
-	return nil
-}
-
-// serve makes b reachable and returns where.
-func (b *backend) serve(t *testing.T) string {
-	b.handlers.Do(func() {
-		server := rpc.NewServer()
-		if err := server.RegisterName("Backend", b); err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.address = l.Addr().String()
-		served.Store(b.address, b)
-		t.Cleanup(func() { served.Delete(b.address); l.Close() })
-		go func() {
-			for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
-				go server.ServeConn(conn)
-			}
-		}()
-	})
-	return b.address
-}
+func init() { gob.Register(garbage("")) }
 
 var served sync.Map // backends of this process by address
 
-// A refStore is a handle of a backend: a store that is right.
-type refStore struct {
-	do      func(ctx context.Context, s Step) (Answer, error)
-	backend *backend // nil in another process
-	between atomic.Pointer[func()]
+func newBackend() *backend {
+	b := &backend{entries: map[[2]string]written{}, counts: map[[2]string]int64{}, start: time.Now()}
+	var once sync.Once
+	address := ""
+	b.serve = func(t *testing.T) string {
+		once.Do(func() {
+			server := rpc.NewServer()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err := errors.Join(err, server.RegisterName("Backend", b)); err != nil {
+				t.Fatal(err)
+			}
+			address = l.Addr().String()
+			served.Store(address, b)
+			t.Cleanup(func() { served.Delete(address); l.Close() })
+			go func() {
+				for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+					go server.ServeConn(conn)
+				}
+			}()
+		})
+		return address
+	}
+	return b
 }
 
-func newRefStore(b *backend) *refStore {
-	return &refStore{backend: b, do: func(_ context.Context, s Step) (Answer, error) {
-		a := b.do(s)
-		if a.Garbage && (s.Op == "get" || s.Op == "claim") {
-			return a, errors.New("garbage")
+// call does one step, before which another may come between.
+func (b *backend) call(_ context.Context, s Step) (a Answer, err error) {
+	if s.Op == "claim" || s.Op == "pause" {
+		b.mu.Lock()
+		between := b.between
+		b.between = nil
+		b.mu.Unlock()
+		if between != nil {
+			between()
 		}
-		return a, nil
-	}}
+	}
+	return a, b.Do(s, &a)
 }
 
-// pause is where others can come between.
-func (r *refStore) pause() {
-	if f := r.between.Swap(nil); f != nil {
-		(*f)()
-	}
-}
-
-func (r *refStore) Load(ctx context.Context, experiment, key string, older []string) (e core.Entry, others []string, ok bool, err error) {
-	a, err := r.do(ctx, Step{Op: "get", Experiment: experiment, Key: key})
-	if err != nil {
-		return e, nil, false, err
-	}
-	all := make([]Answer, len(older))
-	for i, k := range older {
-		if all[i], err = r.do(ctx, Step{Op: "get", Experiment: experiment, Key: k}); err != nil {
-			return e, nil, false, err
-		}
-	}
-	for i := 0; i < len(all) && !a.OK; i++ {
-		if all[i].OK {
-			r.pause()
-			if a, err = r.do(ctx, Step{Op: "claim", Experiment: experiment, Key: key, Entry: all[i].Entry, At: all[i].At}); err != nil {
-				return e, nil, false, err
+// Do does one step for net/rpc.
+func (b *backend) Do(s Step, a *Answer) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch s.Op {
+	case "load":
+		a.Lookups = slices.Clone(s.Lookups)
+		for i := range a.Lookups {
+			l := &a.Lookups[i]
+			w := b.at(l.Experiment, l.Key)
+			if l.Entry = w.Entry; w.garbage {
+				l.Err = garbage("garbage")
 			}
 		}
-	}
-	if !a.OK {
-		return e, nil, false, nil
-	}
-	for i, o := range all {
-		if open := o.Entry.Variant == core.Control && !o.Entry.Final; o.OK && !open && o.Entry.Variant != a.Entry.Variant {
-			others = append(others, older[i])
+	case "claim":
+		w := b.at(s.Experiment, s.Keys[0])
+		if w.garbage {
+			return garbage("garbage")
 		}
+		a.Current, a.Won = w.Entry, w.Entry == s.Old
+		if a.Won {
+			b.write(s)
+			a.Current = s.Entry
+		}
+	case "save":
+		b.write(s)
+	case "corrupt":
+		b.entries[[2]string{s.Experiment, s.Keys[0]}] = written{garbage: true, at: time.Since(b.start)}
+	case "delete":
+		for _, key := range s.Keys {
+			delete(b.entries, [2]string{s.Experiment, key})
+		}
+	case "clear":
+		for at := range b.entries {
+			if at[0] == s.Experiment {
+				delete(b.entries, at)
+			}
+		}
+		for at := range b.counts {
+			if at[0] == s.Experiment {
+				delete(b.counts, at)
+			}
+		}
+	case "count":
+		at := [2]string{s.Experiment, s.Keys[0]}
+		b.counts[at] += s.By
+		a.Count = b.counts[at]
 	}
-	return a.Entry, others, true, nil
+	return nil
 }
 
-func (r *refStore) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
-	a, err := r.do(ctx, Step{Op: "get", Experiment: experiment, Key: key})
-	if err == nil && (!a.OK || a.Entry == old) {
-		r.pause()
-		a, err = r.do(ctx, Step{Op: "claim", Experiment: experiment, Key: key, Old: old, Entry: e})
+func (b *backend) at(experiment, key string) written {
+	w := b.entries[[2]string{experiment, key}]
+	if b.ttl > 0 && time.Since(b.start)-w.at > b.ttl {
+		return written{}
 	}
-	return a.Entry, err
+	return w
+}
+
+func (b *backend) write(s Step) {
+	at := [2]string{s.Experiment, s.Keys[0]}
+	w := written{Entry: s.Entry, at: time.Since(b.start)}
+	if s.KeepsTime {
+		w.at = b.entries[at].at
+	}
+	b.entries[at] = w
+}
+
+// A call does one step. A store is right or broken by what is around the call
+// of its backend.
+type call func(ctx context.Context, s Step) (Answer, error)
+
+// A refStore is a handle of a backend.
+type refStore struct {
+	do      call
+	backend *backend // nil in another process
+	names   bool     // keeps variants only
+}
+
+func (r *refStore) VariantOnly() bool { return r.names }
+
+func (r *refStore) Load(ctx context.Context, lookups []core.Lookup) error {
+	a, err := r.do(ctx, Step{Op: "load", Lookups: lookups})
+	copy(lookups, a.Lookups)
+	return err
+}
+
+func (r *refStore) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, bool, error) {
+	a, err := r.do(ctx, Step{Op: "claim", Experiment: experiment, Keys: []string{key}, Old: old, Entry: e})
+	return a.Current, a.Won, err
 }
 
 func (r *refStore) Save(ctx context.Context, experiment, key string, e core.Entry) error {
-	_, err := r.do(ctx, Step{Op: "save", Experiment: experiment, Key: key, Entry: e})
+	_, err := r.do(ctx, Step{Op: "save", Experiment: experiment, Keys: []string{key}, Entry: e})
 	return err
 }
 
 func (r *refStore) Delete(ctx context.Context, experiment string, keys ...string) error {
-	for _, key := range keys {
-		if _, err := r.do(ctx, Step{Op: "delete", Experiment: experiment, Key: key}); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := r.do(ctx, Step{Op: "delete", Experiment: experiment, Keys: keys})
+	return err
 }
 
 func (r *refStore) Clear(ctx context.Context, experiment string) error {
@@ -215,139 +205,104 @@ func (r *refStore) Clear(ctx context.Context, experiment string) error {
 	return err
 }
 
-func (r *refStore) LoadBatch(ctx context.Context, lookups []core.Lookup) []core.Loaded {
-	return loadEach(ctx, r, lookups)
-}
-
 func (r *refStore) Increment(ctx context.Context, experiment, name string, by int64) (int64, error) {
-	a, err := r.do(ctx, Step{Op: "count", Experiment: experiment, Key: name, By: by})
+	a, err := r.do(ctx, Step{Op: "count", Experiment: experiment, Keys: []string{name}, By: by})
 	return a.Count, err
 }
 
-func loadEach(ctx context.Context, s core.Store, lookups []core.Lookup) []core.Loaded {
-	all := make([]core.Loaded, len(lookups))
-	for i, l := range lookups {
-		all[i].Entry, all[i].Others, all[i].OK, all[i].Err = s.Load(ctx, l.Experiment, l.Key, l.Older)
-	}
-	return all
+// A wrap changes what the stores of a harness do: each store gets its own.
+type wrap func(next call) call
+
+// refHarness returns the harness of stores that can do everything, each with
+// what w puts around it; nil for nothing.
+func refHarness(w wrap) StoreHarness { return harnessOf(false, w) }
+
+// namesHarness returns the harness of stores that keep variants alone.
+func namesHarness(w wrap) StoreHarness {
+	h := harnessOf(true, func(next call) call {
+		next = namesOnly(next)
+		if w != nil {
+			next = w(next)
+		}
+		return next
+	})
+	h.Unsupported = map[core.Capability]string{WholeEntries: "names only"}
+	return h
 }
 
-// refHarness returns the harness of stores that can do everything.
-func refHarness() StoreHarness {
+func namesOnly(next call) call {
+	return func(ctx context.Context, s Step) (Answer, error) {
+		s.Old, s.Entry = core.Entry{Variant: s.Old.Variant}, core.Entry{Variant: s.Entry.Variant}
+		return next(ctx, s)
+	}
+}
+
+func harnessOf(names bool, w wrap) StoreHarness {
+	store := func(b *backend, do call) core.Store {
+		if w != nil {
+			do = w(do)
+		}
+		return &refStore{do: do, backend: b, names: names}
+	}
+	fresh := func(*testing.T) core.Store {
+		b := newBackend()
+		return store(b, b.call)
+	}
 	return StoreHarness{
 		Name:    "reference-store",
-		New:     func(*testing.T) core.Store { return newRefStore(newBackend()) },
+		New:     fresh,
 		Address: func(t *testing.T, s core.Store) string { return s.(*refStore).backend.serve(t) },
 		Join: func(t *testing.T, address string) core.Store {
 			if b, ok := served.Load(address); ok {
-				return newRefStore(b.(*backend))
+				return store(b.(*backend), b.(*backend).call)
 			}
 			client, err := rpc.Dial("tcp", address)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { client.Close() })
-			return &refStore{do: func(_ context.Context, s Step) (a Answer, err error) {
+			return store(nil, func(_ context.Context, s Step) (a Answer, err error) {
 				return a, client.Call("Backend.Do", s, &a)
-			}}
+			})
 		},
 		Corrupt: func(_ *testing.T, s core.Store, experiment, key string) {
-			s.(*refStore).backend.do(Step{Op: "corrupt", Experiment: experiment, Key: key})
+			_ = s.(*refStore).backend.Do(Step{Op: "corrupt", Experiment: experiment, Keys: []string{key}}, &Answer{})
 		},
 		Between: func(_ *testing.T, s core.Store, write func()) func() bool {
-			r, called := s.(*refStore), false
-			f := func() { called = true; write() }
-			r.between.Store(&f)
-			return func() bool { r.between.Store(nil); return called }
+			called := false
+			s.(*refStore).backend.between = func() { called = true; write() }
+			return func() bool { return called }
 		},
 		Blocked: func(*testing.T) core.Store {
-			return &refStore{do: func(ctx context.Context, _ Step) (Answer, error) {
+			return store(nil, func(ctx context.Context, _ Step) (Answer, error) {
 				<-ctx.Done()
 				return Answer{}, ctx.Err()
-			}}
+			})
 		},
 		Down: func(*testing.T) core.Store {
-			return &refStore{do: func(context.Context, Step) (Answer, error) { return Answer{}, errors.New("refused") }}
+			return store(nil, func(context.Context, Step) (Answer, error) { return Answer{}, errors.New("refused") })
 		},
-		Expiring: func(*testing.T) (core.Store, time.Duration, func(time.Duration)) {
-			b := newBackend()
-			b.ttl = time.Hour
-			return newRefStore(b), b.ttl, func(d time.Duration) {
-				b.mu.Lock()
-				defer b.mu.Unlock()
-				b.now += d
-			}
+		Expiring: func(t *testing.T) (core.Store, time.Duration, func(time.Duration)) {
+			s := fresh(t).(*refStore)
+			s.backend.ttl = time.Hour
+			return s, s.backend.ttl, func(d time.Duration) { s.backend.start = s.backend.start.Add(-d) }
 		},
 	}
 }
-
-// aloneHarness returns the harness of stores that can do everything but share.
-func aloneHarness() StoreHarness {
-	h := refHarness()
-	h.Name, h.Address, h.Join = "alone", nil, nil
-	h.Unsupported = map[core.Capability]string{Shares: "each has its own data"}
-	return h
-}
-
-// A namesOnly keeps variant names only, and moves what an older key has: a
-// store as GitLab Experiment's.
-type namesOnly struct{ *refStore }
-
-func (namesOnly) VariantOnly() bool { return true }
-
-func nameOf(e core.Entry) core.Entry {
-	if e == (core.Entry{}) {
-		return e
-	}
-	return core.Entry{Variant: e.Variant, Final: true}
-}
-
-func (n namesOnly) Load(ctx context.Context, experiment, key string, older []string) (e core.Entry, others []string, ok bool, err error) {
-	had := ""
-	if _, _, ok, _ = n.refStore.Load(ctx, experiment, key, nil); !ok {
-		for i := len(older) - 1; i >= 0; i-- {
-			if _, _, ok, _ := n.refStore.Load(ctx, experiment, older[i], nil); ok {
-				had = older[i]
-			}
-		}
-	}
-	e, others, ok, err = n.refStore.Load(ctx, experiment, key, older)
-	if !ok && err == nil { // another may have moved it in between: written here, then deleted there
-		e, others, ok, err = n.refStore.Load(ctx, experiment, key, nil)
-	}
-	if had != "" && err == nil {
-		err = n.Delete(ctx, experiment, had)
-	}
-	return e, others, ok, err
-}
-
-func (n namesOnly) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
-	stands, err := n.refStore.Claim(ctx, experiment, key, nameOf(old), nameOf(e))
-	if stands == nameOf(e) {
-		stands = e
-	}
-	return stands, err
-}
-
-func (n namesOnly) Save(ctx context.Context, experiment, key string, e core.Entry) error {
-	return n.refStore.Save(ctx, experiment, key, nameOf(e))
-}
-
-func (n namesOnly) LoadBatch(ctx context.Context, lookups []core.Lookup) []core.Loaded {
-	return loadEach(ctx, n, lookups)
-}
-
-// A leastStore has no optional interface but the one that takes away.
-type leastStore struct{ core.Store }
-
-func (leastStore) VariantOnly() bool { return true }
 
 // leastHarness returns the harness of stores that can do nothing that a store
 // need not do.
 func leastHarness() StoreHarness {
+	names := namesHarness(nil)
 	h := StoreHarness{
-		Name:        "least",
-		New:         func(*testing.T) core.Store { return leastStore{namesOnly{newRefStore(newBackend())}} },
+		Name: "least",
+		New: func(t *testing.T) core.Store {
+			s := names.New(t).(*refStore)
+			return struct {
+				core.Store
+				core.VariantStore
+			}{s, s}
+		},
 		Unsupported: map[core.Capability]string{},
 	}
 	for _, c := range StoreCapabilities() {

@@ -3,206 +3,177 @@ package conformance
 import (
 	"context"
 	"fmt"
-	"slices"
+	"testing"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A storeSetup is what a check works with: stores of the harness and a name.
+// A storeSetup is what a check of stores works with.
 type storeSetup struct {
-	*watched
-	harness    *StoreHarness
-	experiment string // one that no other law uses
-	root       string // name of the test that called RunStore
-	t          tester // for the harness's hooks alone
+	*setup
+	harness StoreHarness
+	root    string // name of the test that called RunStore
+}
+
+// A handle is one store as a check uses it: in one experiment, with every error
+// a problem. Goroutines may share it.
+type handle struct {
+	*storeSetup
+	store      core.Store
+	experiment string
 }
 
 // handle returns a handle of a new, empty store.
-func (s *storeSetup) handle(f *faults) *handle {
-	var st core.Store
-	s.onTest(func() { st = s.harness.New(s.t.hooks()) })
-	return s.over(st, "New", f)
+func (s *storeSetup) handle() *handle { return s.handleOf("New", s.harness.New) }
+
+// handleOf returns a handle of the store that a hook returns.
+func (s *storeSetup) handleOf(name string, hook func(t *testing.T) core.Store) *handle {
+	h := &handle{storeSetup: s, experiment: s.experiment}
+	s.onHarness(func(t *testing.T) { h.store = hook(t) })
+	if h.store == nil {
+		abortf("StoreHarness.%s returned no store", name)
+	}
+	return h
 }
 
-// over returns a handle of st, which a hook returned.
-func (s *storeSetup) over(st core.Store, hook string, f *faults) *handle {
-	if st == nil {
-		abortf("StoreHarness.%s returned no store", hook)
-	}
-	return &handle{storeSetup: s, store: st, f: f}
+// in returns the handle for another experiment.
+func (h *handle) in(experiment string) *handle {
+	other := *h
+	other.experiment = experiment
+	return &other
 }
 
 // address returns where the data of h is.
-func (s *storeSetup) address(h *handle) (address string) {
-	s.onTest(func() { address = s.harness.Address(s.t.hooks(), h.store) })
+func (h *handle) address() (address string) {
+	h.onHarness(func(t *testing.T) { address = h.harness.Address(t, h.store) })
 	return address
 }
 
 // another returns a second handle of the data of h.
-func (s *storeSetup) another(h *handle) *handle {
-	address := s.address(h)
-	var st core.Store
-	s.onTest(func() { st = s.harness.Join(s.t.hooks(), address) })
-	return s.over(st, "Join", h.f)
+func (h *handle) another() *handle {
+	address := h.address()
+	return h.handleOf("Join", func(t *testing.T) core.Store { return h.harness.Join(t, address) })
 }
 
 // whole reports whether the store keeps whole entries.
-func (s *storeSetup) whole() bool { return !s.harness.lacks(WholeEntries) }
+func (s *storeSetup) whole() bool { return !s.lacks(WholeEntries) }
 
 // kept returns what the store keeps of e.
 func (s *storeSetup) kept(e core.Entry) core.Entry {
 	if s.whole() {
 		return e
 	}
-	return core.Entry{Variant: e.Variant, Final: true}
+	return core.Entry{Variant: e.Variant}
 }
 
-// A handle is one store as a check uses it. Errors, and what else is never
-// right, become faults. A handle is for one goroutine; see on.
-type handle struct {
-	*storeSetup
-	store core.Store
-	f     *faults
-}
-
-// on returns the handle for another goroutine, or for another list of faults.
-func (h *handle) on(f *faults) *handle {
-	other := *h
-	other.f = f
-	return &other
-}
-
-// load calls Load, and checks what goes for every Load.
-func (h *handle) load(experiment, key string, older ...string) core.Loaded {
+// answer calls Load. It returns false if that fails as a whole.
+func (h *handle) answer(lookups []core.Lookup) bool {
 	defer h.progress()
-	var l core.Loaded
-	l.Entry, l.Others, l.OK, l.Err = h.store.Load(context.Background(), experiment, key, older)
-	if l.Err != nil {
-		h.f.addf("Load of %q in %s: %v", key, experiment, l.Err)
+	if err := h.store.Load(context.Background(), lookups); err != nil {
+		h.addf("Load of %d entries: %v", len(lookups), err)
+		return false
 	}
-	return l
+	return true
 }
 
-// holds checks that Load of key returns what the store keeps of want.
-func (h *handle) holds(experiment, key string, want core.Entry) {
-	want = h.kept(want)
-	switch l := h.load(experiment, key); {
-	case l.Err != nil:
-	case !l.OK:
-		h.f.addf("Load of %q in %s finds nothing; it should find %s", key, experiment, show(want))
-	case l.Entry != want:
-		h.f.addf("Load of %q in %s returns %s instead of %s", key, experiment, show(l.Entry), show(want))
-	case l.Others != nil:
-		h.f.addf("Load of %q in %s with no older keys returns the others %q", key, experiment, l.Others)
+// load returns the current entry under key, none for an error.
+func (h *handle) load(key string) (e core.Entry, ok bool) {
+	l := []core.Lookup{{Experiment: h.experiment, Key: key}}
+	if !h.answer(l) {
+		return none, false
 	}
+	if l[0].Err != nil {
+		h.addf("Load of %q in %s: %v", key, h.experiment, l[0].Err)
+	}
+	return l[0].Entry, l[0].Err == nil
 }
 
-// lacks checks that there is no entry under key.
-func (h *handle) lacks(experiment, key string) {
-	if l := h.load(experiment, key); l.Err == nil && l.OK {
-		h.f.addf("Load of %q in %s returns %s; there should be nothing", key, experiment, show(l.Entry))
+// holds finds fault with any current entry but what the store keeps of want.
+func (h *handle) holds(key string, want core.Entry) {
+	if got, ok := h.load(key); ok && got != h.kept(want) {
+		h.addf("Load of %q in %s returns %s, not %s", key, h.experiment, show(got), show(h.kept(want)))
 	}
 }
 
 // claim calls Claim. ok is false for an error.
-func (h *handle) claim(experiment, key string, old, e core.Entry) (stands core.Entry, ok bool) {
+func (h *handle) claim(key string, old, e core.Entry) (current core.Entry, won, ok bool) {
 	defer h.progress()
-	stands, err := h.store.Claim(context.Background(), experiment, key, old, e)
+	current, won, err := h.store.Claim(context.Background(), h.experiment, key, old, e)
 	if err != nil {
-		h.f.addf("Claim of %q in %s: %v", key, experiment, err)
+		h.addf("Claim of %q in %s: %v", key, h.experiment, err)
 	}
-	return stands, err == nil
+	return current, won, err == nil
 }
 
-// wins checks that a claim stores e and says so.
-func (h *handle) wins(experiment, key string, old, e core.Entry) {
-	if stands, ok := h.claim(experiment, key, old, e); ok && stands != e {
-		h.f.addf("Claim of %q in %s for %s over %s returns %s; it should store and return its own",
-			key, experiment, show(e), show(old), show(stands))
+// wins finds fault with a claim that does not store e, or says so.
+func (h *handle) wins(key string, old, e core.Entry) { h.claims(key, old, e, e, true) }
+
+// loses finds fault with a claim that stores e, or does not return the current
+// entry.
+func (h *handle) loses(key string, old, e, current core.Entry) {
+	h.claims(key, old, e, current, false)
+	h.holds(key, current)
+}
+
+func (h *handle) claims(key string, old, e, current core.Entry, wins bool) {
+	got, won, ok := h.claim(key, old, e)
+	if ok && (won != wins || h.kept(got) != h.kept(current)) {
+		h.addf("Claim of %q in %s for %s over %s returns %s and won %v, not %s and won %v",
+			key, h.experiment, show(e), show(old), show(got), won, show(current), wins)
 	}
 }
 
-// loses checks that a claim stores nothing and returns what stands.
-func (h *handle) loses(experiment, key string, old, e, stands core.Entry) {
-	stands = h.kept(stands)
-	if got, ok := h.claim(experiment, key, old, e); ok && got != stands {
-		h.f.addf("Claim of %q in %s for %s over %s returns %s; %s stands",
-			key, experiment, show(e), show(old), show(got), show(stands))
-	}
-	h.holds(experiment, key, stands)
-}
-
-// put stores e under key, whatever stands there, by Save.
-func (h *handle) put(experiment, key string, e core.Entry) {
+// put stores e under key by Save.
+func (h *handle) put(key string, e core.Entry) {
 	defer h.progress()
-	if err := h.store.Save(context.Background(), experiment, key, e); err != nil {
-		h.f.addf("Save of %q in %s: %v", key, experiment, err)
+	if err := h.store.Save(context.Background(), h.experiment, key, e); err != nil {
+		h.addf("Save of %q in %s: %v", key, h.experiment, err)
 	}
 }
 
-func (h *handle) delete(experiment string, keys ...string) {
+func (h *handle) delete(keys ...string) {
 	defer h.progress()
-	if err := h.store.Delete(context.Background(), experiment, keys...); err != nil {
-		h.f.addf("Delete of %q in %s: %v", keys, experiment, err)
+	if err := h.store.Delete(context.Background(), h.experiment, keys...); err != nil {
+		h.addf("Delete of %q in %s: %v", keys, h.experiment, err)
 	}
 }
 
-func (h *handle) clear(experiment string) {
+func (h *handle) clear() {
 	defer h.progress()
-	if err := h.store.Clear(context.Background(), experiment); err != nil {
-		h.f.addf("Clear of %s: %v", experiment, err)
+	if err := h.store.Clear(context.Background(), h.experiment); err != nil {
+		h.addf("Clear of %s: %v", h.experiment, err)
 	}
 }
 
-// counts checks that an increment leads to that count.
-func (h *handle) counts(experiment, name string, by, want int64) {
-	if got, ok := h.increment(experiment, name, by); ok && got != want {
-		h.f.addf("Increment of %q in %s by %d returns %d instead of %d", name, experiment, by, got, want)
-	}
-}
-
-func (h *handle) increment(experiment, name string, by int64) (n int64, ok bool) {
+// increment calls Increment. ok is false for an error.
+func (h *handle) increment(name string, by int64) (n int64, ok bool) {
 	defer h.progress()
 	c, ok := h.store.(core.Counter)
 	if !ok {
 		abortf("the store, a %T, is no core.Counter", h.store)
 	}
-	n, err := c.Increment(context.Background(), experiment, name, by)
+	n, err := c.Increment(context.Background(), h.experiment, name, by)
 	if err != nil {
-		h.f.addf("Increment of %q in %s: %v", name, experiment, err)
+		h.addf("Increment of %q in %s: %v", name, h.experiment, err)
 	}
 	return n, err == nil
 }
 
-func (h *handle) batch(ctx context.Context, lookups []core.Lookup) []core.Loaded {
-	defer h.progress()
-	b, ok := h.store.(core.BatchLoader)
-	if !ok {
-		abortf("the store, a %T, is no core.BatchLoader", h.store)
+// counts finds fault with an increment that does not lead to that count.
+func (h *handle) counts(name string, by, want int64) {
+	if got, ok := h.increment(name, by); ok && got != want {
+		h.addf("Increment of %q in %s by %d returns %d, not %d", name, h.experiment, by, got, want)
 	}
-	return b.LoadBatch(ctx, lookups)
-}
-
-// same reports whether two results of Load say the same. Errors are compared by
-// whether there is one.
-func same(a, b core.Loaded) bool {
-	return a.Entry == b.Entry && slices.Equal(a.Others, b.Others) && a.OK == b.OK && (a.Err == nil) == (b.Err == nil)
 }
 
 // show returns e in words, for messages.
 func show(e core.Entry) string {
-	if e == (core.Entry{}) {
+	if e == none {
 		return "no entry"
 	}
-	text := fmt.Sprintf("%q", e.Variant)
-	if e.Origin != 0 {
-		text += " " + e.Origin.String()
-	}
-	if !e.Final {
-		text += " open"
-	}
-	if e.Under != "" {
-		text += fmt.Sprintf(" under %q", e.Under)
+	text := fmt.Sprintf("%q %s", e.Variant, e.Origin)
+	if e.Open != "" {
+		text += fmt.Sprintf(" open under %q", e.Open)
 	}
 	if e.Previous != "" {
 		text += fmt.Sprintf(" after %q", e.Previous)
@@ -212,30 +183,37 @@ func show(e core.Entry) string {
 
 // Entries that checks use. Any store can keep them.
 var (
-	redEntry   = core.Entry{Variant: "red", Origin: core.SourceResolved, Final: true}
-	blueEntry  = core.Entry{Variant: "blue", Origin: core.SourceSegmented, Final: true}
-	greenEntry = core.Entry{Variant: "green", Origin: core.SourceForced, Final: true}
+	none       core.Entry // what is absent
+	redEntry   = resolved("red")
+	blueEntry  = core.Entry{Variant: "blue", Origin: core.SourceSegmented}
+	greenEntry = core.Entry{Variant: "green", Origin: core.SourceForced}
 )
+
+func resolved(variant string) core.Entry {
+	return core.Entry{Variant: variant, Origin: core.SourceResolved}
+}
+
+// ramped returns what an open control becomes.
+func ramped(variant string) core.Entry {
+	return core.Entry{Variant: variant, Previous: core.Control, Origin: core.SourceResolved}
+}
 
 // openEntry returns an open control of the unit with that key.
 func openEntry(key string) core.Entry {
-	return core.Entry{Variant: core.Control, Origin: core.SourceResolved, Under: key[:8]}
+	return core.Entry{Variant: core.Control, Origin: core.SourceResolved, Open: key[:8]}
 }
 
 // storable returns every kind of entry that the core makes and this store
 // keeps.
-func (s *storeSetup) storable(key string) []core.Entry {
-	var all []core.Entry
+func (s *storeSetup) storable() []core.Entry {
+	all := []core.Entry{{Variant: "red"}, {Variant: core.Control}, ramped(core.Candidate), ramped("red"), ramped("blue")}
 	for _, origin := range []core.Source{core.SourceManual, core.SourceForced, core.SourceSegmented, core.SourceResolved} {
 		for _, variant := range []string{core.Control, core.Candidate, "red"} {
-			all = append(all, core.Entry{Variant: variant, Origin: origin, Final: true})
+			all = append(all, core.Entry{Variant: variant, Origin: origin})
 		}
 	}
-	for _, variant := range []string{core.Candidate, "red", "blue"} {
-		all = append(all, core.Entry{Variant: variant, Previous: core.Control, Origin: core.SourceResolved, Final: true})
-	}
 	if s.whole() {
-		all = append(all, openEntry(key), core.Entry{Variant: core.Control, Origin: core.SourceExcluded, Final: true})
+		all = append(all, openEntry(unitKey("open", 0)), core.Entry{Variant: core.Control, Origin: core.SourceExcluded})
 	}
-	return append(all, core.Entry{Variant: "red", Final: true}, core.Entry{Variant: core.Control, Final: true})
+	return all
 }

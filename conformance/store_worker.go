@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"testing"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
@@ -41,46 +42,46 @@ type job struct {
 
 // work makes the process a worker if it was started as one for this harness.
 // Then it ends the test.
-func work(t tester, h *StoreHarness) {
+func (h StoreHarness) work(t *testing.T) {
 	t.Helper()
 	var j job
 	text := os.Getenv(jobEnv)
-	if text == "" || json.Unmarshal([]byte(text), &j) != nil || j.Test != t.hooks().Name() || j.Harness != h.Name {
+	if text == "" || json.Unmarshal([]byte(text), &j) != nil || j.Test != t.Name() || j.Harness != h.Name {
 		return
 	}
-	s := h.Join(t.hooks(), j.Address)
+	s := h.Join(t, j.Address)
 	fmt.Println("\n" + workerReady)
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err == nil { // all are ready
-		told, err := j.claims(s)
+		all, err := j.claims(s)
 		if err != nil {
-			t.hooks().Fatalf("the worker: %v", err)
+			t.Fatalf("the worker: %v", err)
 		}
-		text, _ := json.Marshal(told)
+		text, _ := json.Marshal(all)
 		fmt.Printf("\n%s%s\n", workerMark, text)
 	}
-	t.hooks().Skip("this process was a worker")
+	t.Skip("this process was a worker")
 }
 
 // claims returns what the worker is told of every unit.
-func (j *job) claims(s core.Store) ([]core.Entry, error) {
-	e := core.Entry{Variant: j.Variant, Origin: core.SourceResolved, Final: true}
-	told := make([]core.Entry, processUnits)
-	for u := range told {
-		old := core.Entry{}
+func (j *job) claims(s core.Store) ([]told, error) {
+	all := make([]told, processUnits)
+	for u := range all {
+		old := none
 		if u%2 == 1 {
 			old = j.Old
 		}
 		var err error
-		if told[u], err = s.Claim(context.Background(), j.Experiment, unitKey("unit", u), old, e); err != nil {
+		all[u].Current, all[u].Won, err = s.Claim(context.Background(), j.Experiment, unitKey("unit", u), old, resolved(j.Variant))
+		if err != nil {
 			return nil, fmt.Errorf("claim of unit %d: %w", u, err)
 		}
 	}
-	return told, nil
+	return all, nil
 }
 
 // processes does the job in several processes at the same time and returns what
-// each was told.
-func (s *storeSetup) processes(j job) [][]core.Entry {
+// each was told of every unit.
+func (s *storeSetup) processes(j job) [processUnits][]told {
 	j.Test, j.Harness = s.root, s.harness.Name
 	path, err := os.Executable()
 	if err != nil {
@@ -91,13 +92,6 @@ func (s *storeSetup) processes(j job) [][]core.Entry {
 		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
 	}
 	workers := make([]*worker, processes)
-	defer func() {
-		for _, w := range workers {
-			if w != nil {
-				w.end()
-			}
-		}
-	}()
 	for p := range workers {
 		j.Variant = fmt.Sprintf("process%d", p)
 		text, err := json.Marshal(j)
@@ -109,6 +103,7 @@ func (s *storeSetup) processes(j job) [][]core.Entry {
 		if workers[p], err = startWorker(cmd); err != nil {
 			abortf("a worker process can't be started: %v", err)
 		}
+		defer workers[p].end()
 		s.progress()
 	}
 	for _, w := range workers {
@@ -118,15 +113,19 @@ func (s *storeSetup) processes(j job) [][]core.Entry {
 	for _, w := range workers {
 		fmt.Fprintln(w.in, "go")
 	}
-	told := make([][]core.Entry, processes)
-	for p, w := range workers {
+	var all [processUnits][]told
+	for _, w := range workers {
+		var its []told
 		text := w.expect(workerMark)
-		if err := json.Unmarshal([]byte(text), &told[p]); err != nil || len(told[p]) != processUnits {
+		if err := json.Unmarshal([]byte(text), &its); err != nil || len(its) != processUnits {
 			abortf("a worker process answered %q", text)
+		}
+		for u, t := range its {
+			all[u] = append(all[u], t)
 		}
 		s.progress()
 	}
-	return told
+	return all
 }
 
 // A worker is a process that does a job.

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// patience is how long a check may stand still. It is generous, since it is no
+// hangLimit is how long a check may stand still. It is generous, since it is no
 // measure of speed: a check that is slow but moves on is never stopped.
-const patience = 30 * time.Second
+const hangLimit = 30 * time.Second
 
 // A watched runs one check away from the test's goroutine, so that a check that
 // hangs or panics fails one law instead of the whole test binary. What has to
 // happen on the test's goroutine comes back to it by onTest.
 type watched struct {
+	faults
 	calls chan func()
 	over  chan struct{} // closed when nobody waits for the check any more
 	moved atomic.Int64
@@ -47,27 +48,20 @@ func (w *watched) onTest(f func()) {
 }
 
 // parallel calls f for each of n goroutines at the same time and returns when
-// all have. Panics are returned as problems.
-func (w *watched) parallel(n int, f func(g int)) []string {
-	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex
-		problems []string
-		start    = make(chan struct{})
-	)
+// all have. A panic is a problem.
+func (w *watched) parallel(n int, f func(g int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
 	for g := range n {
 		wg.Go(func() {
 			<-start
 			if problem := guarded(func() { f(g) }); problem != "" {
-				mu.Lock()
-				defer mu.Unlock()
-				problems = append(problems, problem)
+				w.addf("%s", problem)
 			}
 		})
 	}
 	close(start)
 	wg.Wait()
-	return problems
 }
 
 // guarded calls f and returns the problem if it panics.
@@ -85,34 +79,35 @@ func guarded(f func()) (problem string) {
 	return ""
 }
 
-// watch runs check and returns the problems that it found, or the one that kept
-// it from returning. A check that stands still for longer than limit is left
-// behind, with its goroutines in the problem.
-func watch(limit time.Duration, check func(w *watched) []string) []string {
+// watch runs check and returns the problems that it found, with the one that
+// kept it from returning. A check that stands still for longer than limit is
+// left behind, with its goroutines in the problem.
+func watch(limit time.Duration, check func(w *watched)) []string {
 	w := &watched{calls: make(chan func()), over: make(chan struct{})}
 	defer close(w.over)
-	done := make(chan []string, 1)
+	done := make(chan struct{})
 	go func() {
-		problems := []string{"the check was ended by runtime.Goexit"}
-		defer func() { done <- problems }()
-		var found []string
-		if problem := guarded(func() { found = check(w) }); problem != "" {
-			found = append(found, problem)
-		}
-		problems = found
+		defer close(done)
+		problem := "the check was ended by runtime.Goexit"
+		defer func() {
+			if problem != "" {
+				w.addf("%s", problem)
+			}
+		}()
+		problem = guarded(func() { check(w) })
 	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for seen := int64(0); ; {
 		select {
-		case problems := <-done:
-			return problems
+		case <-done:
+			return w.take()
 		case call := <-w.calls:
 			call()
 		case <-timer.C:
 			moved := w.moved.Load()
 			if moved == seen {
-				return []string{fmt.Sprintf("hangs: nothing happened for %v; the goroutines are\n%s", limit, goroutines())}
+				return append(w.take(), fmt.Sprintf("hangs: nothing happened for %v; the goroutines are\n%s", limit, goroutines()))
 			}
 			seen = moved
 		}

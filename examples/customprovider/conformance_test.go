@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 			set(f)
 			return flags, set
 		},
-		Unready: func(*testing.T) core.Rollout { return new(FlagFile) },
+		NotReady: func(*testing.T) core.Rollout { return new(FlagFile) },
 	})
 }
 

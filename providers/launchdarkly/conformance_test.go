@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 					defs := DataStore(nil)
 					return New(newClient(t, ld.Config{DataSource: source, DataStore: defs}), &Options{Definitions: defs}), set
 				},
-				Unready: func(t *testing.T) core.Rollout { return New(newSilentClient(t), nil) },
+				NotReady: func(t *testing.T) core.Rollout { return New(newSilentClient(t), nil) },
 			})
 			require.True(t, report.Conformant())
 		})
@@ -115,7 +115,7 @@ func TestConformanceOfFiles(t *testing.T) {
 				reload()
 			}
 		},
-		Unready: func(t *testing.T) core.Rollout { return New(newSilentClient(t), nil) },
+		NotReady: func(t *testing.T) core.Rollout { return New(newSilentClient(t), nil) },
 	})
 	require.True(t, report.Conformant())
 }
@@ -162,7 +162,7 @@ func TestConformanceOfRelay(t *testing.T) {
 			set(f)
 			return New(relay.client, &Options{Definitions: relay.defs}), set
 		},
-		Unready: func(t *testing.T) core.Rollout {
+		NotReady: func(t *testing.T) core.Rollout {
 			client, err := ld.MakeCustomClient(ldtest.SDKKey, ld.Config{
 				ServiceEndpoints: ldcomponents.RelayProxyEndpoints("http://127.0.0.1:9"),
 				Events:           ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging(),

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 					provider := memprovider.NewInMemoryProvider(flagsOf(f, value))
 					return openfeature.New(serve(t, provider), o), func(f conformance.Flag) { provider.UpdateFlags(flagsOf(f, value)) }
 				},
-				Unready:     func(t *testing.T) core.Rollout { return openfeature.New(newAPI(t).NewClient(), o) },
+				NotReady:    func(t *testing.T) core.Rollout { return openfeature.New(newAPI(t).NewClient(), o) },
 				Unsupported: lacks,
 			})
 			require.True(t, report.Conformant())

@@ -53,7 +53,7 @@ func TestBehindConforms(t *testing.T) {
 		New: func(_ *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
 			return Behind(&boolean{name: f.Experiment, missing: f.Missing, on: f.State.Enabled()}, weightsOf(f)), nil
 		},
-		Unready: func(*testing.T) core.Rollout { return Behind(&boolean{unready: true}, Weights{"control": 100}) },
+		NotReady: func(*testing.T) core.Rollout { return Behind(&boolean{unready: true}, Weights{"control": 100}) },
 		Unsupported: map[core.Capability]string{
 			core.Targets: unsupported[core.Targets],
 			core.Reloads: unsupported[core.Reloads],

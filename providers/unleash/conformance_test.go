@@ -38,7 +38,7 @@ func TestConformance(t *testing.T) {
 			}
 			return r, func(f conformance.Flag) { sees(t, r, put(f)) }
 		},
-		Unready: unready,
+		NotReady: unready,
 	})
 	require.True(t, report.Conformant())
 }
@@ -46,14 +46,14 @@ func TestConformance(t *testing.T) {
 // TestConformanceOfBootstrapData is the same without a server: toggles are what
 // the client was started with, until a server answers.
 func TestConformanceOfBootstrapData(t *testing.T) {
-	report := conformance.Run(t, conformance.Harness{Name: "unleash-bootstrap", New: bootstrapped(nil), Unready: unready})
+	report := conformance.Run(t, conformance.Harness{Name: "unleash-bootstrap", New: bootstrapped(nil), NotReady: unready})
 	require.True(t, report.Conformant())
 }
 
 // TestConformanceOfBooleanToggles ignores what the toggles name.
 func TestConformanceOfBooleanToggles(t *testing.T) {
 	report := conformance.Run(t, conformance.Harness{
-		Name: "unleash-boolean", New: bootstrapped(&Options{Boolean: true}), Unready: unready,
+		Name: "unleash-boolean", New: bootstrapped(&Options{Boolean: true}), NotReady: unready,
 		Unsupported: map[core.Capability]string{core.NamesVariants: "Options.Boolean has variants not looked at"},
 	})
 	require.True(t, report.Conformant())

@@ -24,7 +24,7 @@ func TestFlagd(t *testing.T) {
 			s := newFlagd(t, f)
 			return openfeature.New(s.client, nil), s.set
 		},
-		Unready: func(t *testing.T) core.Rollout {
+		NotReady: func(t *testing.T) core.Rollout {
 			api := newAPI(t)
 			require.Error(t, api.SetProviderAndWait(t.Context(), flagdProvider(t, filepath.Join(t.TempDir(), "none.json"))))
 			return openfeature.New(api.NewClient(), nil)

@@ -129,7 +129,7 @@ func over(r reference) Harness {
 			made.sys.set(f)
 			return &made, made.sys.set
 		},
-		Unready: func(*testing.T) core.Rollout { return &reference{} },
+		NotReady: func(*testing.T) core.Rollout { return &reference{} },
 	}
 }
 
@@ -147,7 +147,7 @@ func references() map[string]Harness {
 
 	// Knows all or nothing, in one flag that never changes.
 	least := over(reference{boolean: true})
-	least.Unready = nil
+	least.NotReady = nil
 	least.Unsupported = map[core.Capability]string{}
 	for _, c := range core.Capabilities() {
 		least.Unsupported[c] = "can do nothing"
