@@ -173,6 +173,10 @@ func (s *experiment) storeLoad(ctx context.Context, lookups []Lookup) (err error
 func (s *experiment) storeClaim(ctx context.Context, key string, old, e Entry) (current Entry, err error) {
 	defer s.catch(ctx, "the store", "", &err)
 	current, won, err := s.client.cfg.Store.Claim(ctx, s.name, key, old, e)
+	if err == nil && !won && current == (Entry{}) && old != (Entry{}) {
+		// Nothing is there: old expired, or was never stored under this older key.
+		current, won, err = s.client.cfg.Store.Claim(ctx, s.name, key, Entry{}, e)
+	}
 	switch {
 	case err != nil:
 		return Entry{}, err

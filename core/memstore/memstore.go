@@ -239,11 +239,13 @@ func (m *Store) claim(experiment, key string, old, e core.Entry, t instant) (cor
 	s.Lock()
 	defer s.Unlock()
 	i, ok := s.find(h)
+	var current core.Entry
 	if ok && s.slots[i].stamp() >= t.oldest {
-		if current := m.entry(&s.slots[i], old.Open); current != old {
-			s.slots[i].use(t.now)
-			return current, false, nil
-		}
+		s.slots[i].use(t.now)
+		current = m.entry(&s.slots[i], old.Open)
+	}
+	if current != old {
+		return current, false, nil
 	}
 	if err := m.put(s, i, ok, h, experiment, e, t); err != nil {
 		return core.Entry{}, false, err
