@@ -30,6 +30,17 @@ type setup struct {
 // onHarness calls f, which calls a hook of the harness, on the test's goroutine.
 func (s *setup) onHarness(f func(t *testing.T)) { s.onTest(func() { f(s.t.hooks()) }) }
 
+// described finds fault if what an implementation says of itself contradicts the
+// harness.
+func (s *setup) described(c core.Capability, has bool, says string) {
+	switch lacks := s.lacks(c); {
+	case has && lacks:
+		s.addf("the harness opts out of %s (%q), but %s says that it is there", c, s.optOuts[c], says)
+	case !has && !lacks:
+		s.addf("%s says that there is no %s, and the harness does not opt out of it", says, c)
+	}
+}
+
 // optOuts are why a harness lacks capabilities.
 type optOuts map[core.Capability]string
 

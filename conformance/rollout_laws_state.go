@@ -61,20 +61,9 @@ func checkDescription(s *rolloutSetup) {
 	if r.set == nil && !s.lacks(core.Reloads) {
 		s.addf("Harness.New returned no func to change the flag, and Harness.Unsupported gives no reason for %s", core.Reloads)
 	}
-	d, ok := r.Rollout.(core.Describer)
-	if !ok {
-		return
-	}
-	described := d.Describe().Capabilities
-	if described == nil {
-		return
-	}
-	for _, c := range core.Capabilities() {
-		switch has := slices.Contains(described, c); {
-		case has && s.lacks(c):
-			s.addf("Harness.Unsupported opts out of %s (%q), but the rollout's Describe lists it", c, s.optOuts[c])
-		case !has && !s.lacks(c):
-			s.addf("the rollout's Describe does not list %s, but the harness does not opt out of it", c)
+	if d, ok := r.Rollout.(core.Describer); ok && d.Describe().Capabilities != nil {
+		for _, c := range core.Capabilities() {
+			s.described(c, slices.Contains(d.Describe().Capabilities, c), "the rollout's Describe")
 		}
 	}
 }

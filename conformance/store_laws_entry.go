@@ -39,22 +39,9 @@ func entryLaws() []law[*storeSetup] {
 func checkStoreDescription(s *storeSetup) {
 	st := s.handle().store
 	v, _ := st.(core.VariantStore)
+	s.described(WholeEntries, v == nil || !v.VariantOnly(), fmt.Sprintf("whether a %T is VariantOnly", st))
 	_, counts := st.(core.Counter)
-	for _, c := range []struct {
-		capability core.Capability
-		has        bool
-		what       string
-	}{
-		{WholeEntries, v == nil || !v.VariantOnly(), "a store whose VariantOnly is false"},
-		{Counts, counts, "a core.Counter"},
-	} {
-		switch lacks := s.lacks(c.capability); {
-		case c.has && lacks:
-			s.addf("StoreHarness.Unsupported opts out of %s (%q), but %T is %s", c.capability, s.optOuts[c.capability], st, c.what)
-		case !c.has && !lacks:
-			s.addf("%T is not %s, and StoreHarness.Unsupported gives no reason for %s", st, c.what, c.capability)
-		}
-	}
+	s.described(Counts, counts, fmt.Sprintf("whether a %T is a core.Counter", st))
 }
 
 func checkAbsent(s *storeSetup) {
