@@ -36,8 +36,17 @@ func table(suite string, reports []Report) string {
 			}
 		}
 	}
+	// Why something is missing, and for whom, in the order in which it came up.
+	var reasons []string
+	names := make(map[string][]string)
+	missing := func(reason, name string) {
+		reason = strings.Join(strings.Fields(reason), " ") // a line break would end the list
+		if names[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		names[reason] = append(names[reason], name)
+	}
 	var b strings.Builder
-	var reasons reasons
 	fmt.Fprintf(&b, "| %s |", suite)
 	for _, c := range capabilities {
 		fmt.Fprintf(&b, " %s |", c)
@@ -52,7 +61,7 @@ func table(suite string, reports []Report) string {
 					mark = "✓"
 				} else {
 					mark = "–"
-					reasons.add(string(c)+": "+a.Reason, r.Name)
+					missing(string(c)+": "+a.Reason, r.Name)
 				}
 			}
 			fmt.Fprintf(&b, " %s |", mark)
@@ -65,35 +74,14 @@ func table(suite string, reports []Report) string {
 		}
 		fmt.Fprintf(&b, " %d of %d |\n", passed, len(r.Laws))
 		if r.Remote != "" {
-			reasons.add("evaluates remotely: "+r.Remote, r.Name)
+			missing("evaluates remotely: "+r.Remote, r.Name)
 		}
 	}
-	if len(reasons.texts) > 0 {
+	if len(reasons) > 0 {
 		b.WriteString("\n")
 	}
-	for _, text := range reasons.texts {
-		fmt.Fprintf(&b, "- %s (%s)\n", text, strings.Join(reasons.of[text], ", "))
+	for _, reason := range reasons {
+		fmt.Fprintf(&b, "- %s (%s)\n", reason, strings.Join(names[reason], ", "))
 	}
 	return b.String()
 }
-
-// reasons are why something is missing, each with those it holds for, in the
-// order in which they came up.
-type reasons struct {
-	texts []string
-	of    map[string][]string
-}
-
-func (r *reasons) add(text, name string) {
-	text = oneLine(text)
-	if r.of == nil {
-		r.of = make(map[string][]string)
-	}
-	if r.of[text] == nil {
-		r.texts = append(r.texts, text)
-	}
-	r.of[text] = append(r.of[text], name)
-}
-
-// oneLine keeps a reason from ending the list that it stands in.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

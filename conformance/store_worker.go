@@ -87,10 +87,7 @@ func (s *storeSetup) processes(j job) [processUnits][]told {
 	if err != nil {
 		abortf("the test binary can't be started again: %v", err)
 	}
-	var pattern []string
-	for _, part := range strings.Split(s.root, "/") {
-		pattern = append(pattern, "^"+regexp.QuoteMeta(part)+"$")
-	}
+	only := "^" + strings.ReplaceAll(regexp.QuoteMeta(s.root), "/", "$/^") + "$"
 	workers := make([]*worker, processes)
 	for p := range workers {
 		j.Variant = fmt.Sprintf("process%d", p)
@@ -98,7 +95,7 @@ func (s *storeSetup) processes(j job) [processUnits][]told {
 		if err != nil {
 			abortf("the job can't be written: %v", err)
 		}
-		cmd := exec.Command(path, "-test.run="+strings.Join(pattern, "/"), "-test.count=1", "-test.timeout=60s")
+		cmd := exec.Command(path, "-test.run="+only, "-test.count=1", "-test.timeout=60s")
 		cmd.Env = append(os.Environ(), jobEnv+"="+string(text))
 		if workers[p], err = startWorker(cmd); err != nil {
 			abortf("a worker process can't be started: %v", err)
