@@ -1,7 +1,7 @@
 // Package conformance proves that a rollout keeps the rules of [core.Rollout],
 // and a store those of [core.Store]. It is for whoever connects a flag system to
 // experiments, writes a method of splitting units, or keeps assignments
-// somewhere. It imports the standard library and core alone.
+// somewhere. It imports the standard library, core and core/memstore alone.
 //
 // A test of your package gives [Run] a [Harness]: how to get a rollout over a
 // flag system that holds a given [Flag], and what the flag system can't do. The
@@ -18,7 +18,7 @@
 // not run, because of -run or because a hook ended the test, leaves the report
 // incomplete, and an incomplete report is never conformant.
 //
-// [Laws] and [StoreLaws] list the laws. Each is data: a sentence, the
-// capabilities it needs, the flags it wants and a check. The suite itself is
-// tested by broken rollouts and stores: each law catches at least one.
+// Each law is data: a sentence in the words of the interface's comment, the
+// capabilities that it needs and a check. The suite itself is tested by broken
+// rollouts and stores: each law catches at least one.
 package conformance

@@ -22,8 +22,8 @@ const (
 	Shares core.Capability = "shares"
 	// Unreadable: others can put a value there that can't be read.
 	Unreadable core.Capability = "unreadable"
-	// ConcurrentWrites: others can write between a read and a write of one
-	// operation.
+	// ConcurrentWrites: others can write between the read and the write of a
+	// Claim.
 	ConcurrentWrites core.Capability = "concurrent-writes"
 	// DoesIO: the store does I/O, which can fail or never end.
 	DoesIO core.Capability = "does-io"
@@ -64,10 +64,10 @@ type StoreHarness struct {
 	// have stored through it. It belongs to [Unreadable].
 	Corrupt func(t *testing.T, s core.Store, experiment, key string)
 
-	// Between makes s call write once, in the next operation that reads and
-	// then writes, between the two. The func that it returns ends that and says
-	// whether write was called. It belongs to [ConcurrentWrites]; a store of which
-	// every operation is one step, a copy by Load included, opts out.
+	// Between makes s call write once, in the next Claim, between its read and
+	// its write. The func that it returns ends that and says whether write was
+	// called. It belongs to [ConcurrentWrites]; a store whose claims are one
+	// step opts out.
 	Between func(t *testing.T, s core.Store, write func()) (called func() bool)
 
 	// Blocked returns a store whose server takes requests, or seems to, and

@@ -72,20 +72,14 @@ func checkClaimTold(s *storeSetup) {
 func checkClaimEqual(s *storeSetup) {
 	h := s.handle()
 	key := unitKey("unit", 0)
-	for _, current := range []core.Entry{openEntry(key), redEntry, ramped("red")} {
+	for _, current := range []core.Entry{redEntry, ramped("red"), openEntry(key)} {
 		h.put(key, current)
-		for _, change := range []func(e *core.Entry){
-			func(e *core.Entry) { e.Variant = "blue" },
-			func(e *core.Entry) { e.Origin = core.SourceManual },
-			func(e *core.Entry) { e.Origin = "" },
-			func(e *core.Entry) {
-				if e.Previous = core.Control; current.Previous != "" {
-					e.Previous = ""
-				}
-			},
-		} {
-			old := current
-			change(&old)
+		variant, origin, unknown, previous := current, current, current, current
+		variant.Variant = "blue"
+		origin.Origin = core.SourceManual
+		unknown.Origin = ""
+		previous.Previous = "green"
+		for _, old := range []core.Entry{variant, origin, unknown, previous} {
 			h.loses(key, old, greenEntry, current)
 		}
 	}

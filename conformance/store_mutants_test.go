@@ -106,7 +106,7 @@ func twoSteps(ctx context.Context, s Step, next call) (Answer, error) {
 		return Answer{Current: c}, nil
 	}
 	_, _ = next(ctx, Step{Op: "pause"})
-	time.Sleep(10 * time.Microsecond)
+	time.Sleep(100 * time.Microsecond)
 	s.Op = "save"
 	_, err := next(ctx, s)
 	return Answer{Current: s.Entry, Won: true}, err
