@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 func main() {
@@ -29,7 +30,7 @@ func run(w io.Writer, path string) error {
 	}
 	client, err := core.New(core.Config{
 		Rollout:   flags,
-		Store:     core.NewMemoryStore(nil),
+		Store:     memstore.New(nil),
 		KeySecret: []byte("an example's secret is no secret"),
 	})
 	if err != nil {
