@@ -149,7 +149,7 @@ func onceOnly(h *Harness) {
 	})(h)
 }
 
-// few gives some of the units that f picks another variant.
+// forFew gives the units whose keys begin with prefix another variant.
 func forFew(prefix, variant string) func(*Harness) {
 	return deciding(func(d *core.Decision, req core.Request) {
 		if strings.HasPrefix(req.Key, prefix) {
