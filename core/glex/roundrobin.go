@@ -23,10 +23,13 @@ var (
 	_ core.Describer = (*RoundRobinRollout)(nil)
 )
 
+// roundRobinCounter is the gem's counter of the units that it has drawn for.
+const roundRobinCounter = "last_round_robin_variant"
+
 // RoundRobin returns the gem's default_rollout :round_robin among the names
 // that d draws among; d has no distribution. counter is the store that the gem
-// uses too, in the gem's layout, where both count in [RoundRobinCounter].
-// [core.Define] refuses it on a client without a store.
+// uses too, a glexstore.Store. [core.Define] refuses it on a client without a
+// store.
 //
 // The gem forgets control and counts on when the unit comes again; a control
 // that is drawn here is stored, and the gem then respects it.
@@ -49,7 +52,7 @@ func (rr *RoundRobinRollout) Resolve(_ context.Context, r core.Request) (core.De
 	}
 	variants := slices.Clone(r.Variants) // a request is not to be kept
 	return core.Decision{State: core.Conditional, Choose: func(ctx context.Context) (string, error) {
-		count, err := rr.counter.Increment(ctx, r.Experiment, RoundRobinCounter, 1)
+		count, err := rr.counter.Increment(ctx, r.Experiment, roundRobinCounter, 1)
 		if err != nil {
 			return "", fmt.Errorf("round robin: %w", err)
 		}
