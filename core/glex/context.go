@@ -48,63 +48,37 @@ var reserved = []string{"request", "sticky_to", "migrated_from", "migrated_with"
 // An actor that is neither known nor in a cookie makes the unit an anonymous
 // visitor, who has no key.
 func (c Context) Unit() core.Unit {
-	attrs, from := c.resolved()
-	key := attrs
-	if c.StickyTo != nil {
-		key = c.StickyTo
-	}
-	unit := core.NewUnit(key...)
-	for _, older := range from {
-		unit = unit.MigratedFrom(core.NewUnit(older...))
-	}
-	for _, with := range c.MigratedWith {
-		unit = unit.MigratedFrom(core.NewUnit(merged(attrs, with)...))
+	own, older := c.identities()
+	unit := core.NewUnit(own...)
+	for _, attrs := range older {
+		unit = unit.MigratedFrom(core.NewUnit(attrs...))
 	}
 	return unit
 }
 
-// Keys returns the keys that the gem's signature has: the context's own, and
-// those of its migrations. Unlike a unit it keeps doubles, and leaves out
-// nobody.
-func (c Context) Keys(s Scheme, secret []byte, experiment string) (key string, migrations []string, err error) {
-	attrs, from := c.resolved()
-	own := attrs
-	if c.StickyTo != nil {
-		own = c.StickyTo
-	}
-	if key, err = s.Key(secret, experiment, own); err != nil {
-		return "", nil, err
-	}
-	for _, with := range c.MigratedWith {
-		from = append(from, merged(attrs, with))
-	}
-	for _, older := range from {
-		k, err := s.Key(secret, experiment, older)
-		if err != nil {
-			return "", nil, err
-		}
-		migrations = append(migrations, k)
-	}
-	return key, migrations, nil
-}
-
-// resolved returns the attributes with the cookie in its place, and the older
-// contexts with that of the cookie.
-func (c Context) resolved() (attrs []core.Attr, from [][]core.Attr) {
-	attrs = slices.DeleteFunc(slices.Clone(c.Attrs), func(a core.Attr) bool { return slices.Contains(reserved, a.Name) })
-	from = slices.Clone(c.MigratedFrom)
-	i := slices.IndexFunc(attrs, func(a core.Attr) bool { return a.Name == actorName })
+// identities returns what the context's key is made of, and its older keys in
+// the gem's order.
+func (c Context) identities() (own []core.Attr, older [][]core.Attr) {
+	own = slices.DeleteFunc(slices.Clone(c.Attrs), func(a core.Attr) bool { return slices.Contains(reserved, a.Name) })
+	older = slices.Clone(c.MigratedFrom)
+	i := slices.IndexFunc(own, func(a core.Attr) bool { return a.Name == actorName })
 	cookie := core.String(actorName, c.Cookie)
 	switch {
 	case c.Cookie == "":
 	case i < 0:
-		attrs = append(attrs, cookie)
-	case Text(attrs[i]) == "":
-		attrs[i] = cookie
+		own = append(own, cookie)
+	case own[i].Text() == "":
+		own[i] = cookie
 	default:
-		from = append(from, []core.Attr{cookie})
+		older = append(older, []core.Attr{cookie})
 	}
-	return attrs, from
+	for _, with := range c.MigratedWith {
+		older = append(older, merged(own, with))
+	}
+	if c.StickyTo != nil {
+		own = c.StickyTo
+	}
+	return own, older
 }
 
 // merged returns attrs with those of with in the place of their namesakes, or

@@ -9,27 +9,25 @@ import (
 	"time"
 )
 
-// CookieName returns the name of the gem's cookie for the experiment of that
-// full name, as it is on the wire: Rails escapes what a name may not have, so
-// the cookie of "shop_cart/button" is "shop_cart%2Fbutton_id".
-func CookieName(experiment string) string { return url.QueryEscape(plainCookieName(experiment)) }
+// cookieName returns the name of the gem's cookie as Rails signs it.
+func cookieName(experiment string) string { return experiment + "_id" }
 
-// plainCookieName is the name that Rails signs.
-func plainCookieName(experiment string) string { return experiment + "_id" }
+// headerName returns that name as it is on the wire: Rails escapes what a name
+// may not have, so the cookie of "shop_cart/button" is "shop_cart%2Fbutton_id".
+func headerName(experiment string) string { return url.QueryEscape(cookieName(experiment)) }
 
 // RailsCookies reads, checks and makes the signed cookies in which the gem, in
 // a Rails application, keeps the ids of visitors who are not signed in. Make it
 // with [NewRailsCookies]. It is safe for many goroutines.
 type RailsCookies struct {
 	verifiers []*verifier // the first one signs
-	now       func() time.Time
 }
 
 // NewRailsCookies returns the cookies that are signed under key. Cookies signed
 // under one of rotated are read too, for an application that has
 // config.action_dispatch.cookies_rotations.
 func NewRailsCookies(key RailsKey, rotated ...RailsKey) (*RailsCookies, error) {
-	c := &RailsCookies{now: time.Now}
+	c := &RailsCookies{}
 	for _, k := range append([]RailsKey{key}, rotated...) {
 		v, err := newVerifier(k)
 		if err != nil {
@@ -46,21 +44,17 @@ func NewRailsCookies(key RailsKey, rotated ...RailsKey) (*RailsCookies, error) {
 // Rails would then make a new visitor, and so should its caller. Values that
 // Ruby marshalled are refused unread.
 func (c *RailsCookies) Read(r *http.Request, experiment string) (id string, err error) {
-	cookie, err := r.Cookie(CookieName(experiment))
+	cookie, err := r.Cookie(headerName(experiment))
 	if err != nil {
 		return "", fmt.Errorf("glex: experiment %s: %w", experiment, err)
 	}
-	return c.Verify(experiment, cookie.Value)
-}
-
-// Verify is Read for a cookie's value, escaped or not.
-func (c *RailsCookies) Verify(experiment, value string) (id string, err error) {
-	if unescaped, err := url.PathUnescape(value); err == nil {
-		value = unescaped
+	message := cookie.Value
+	if unescaped, err := url.PathUnescape(message); err == nil {
+		message = unescaped
 	}
-	name := plainCookieName(experiment)
+	name := cookieName(experiment)
 	for i, v := range c.verifiers {
-		id, err = v.verify(value, "cookie."+name, c.now())
+		id, err = v.verify(message, "cookie."+name, time.Now())
 		if !errors.Is(err, errSignature) || i == len(c.verifiers)-1 {
 			break
 		}
@@ -81,9 +75,9 @@ func (c *RailsCookies) Verify(experiment, value string) (id string, err error) {
 // domain; else the browser keeps two cookies. Reading it needs Rails 5.2 or
 // later, and cookies_serializer :json or :hybrid.
 func (c *RailsCookies) New(experiment, id string) *http.Cookie {
-	value := c.verifiers[0].generate(id, "cookie."+plainCookieName(experiment))
+	value := c.verifiers[0].generate(id, "cookie."+cookieName(experiment))
 	return &http.Cookie{
-		Name: CookieName(experiment), Value: url.QueryEscape(value), Path: "/", Expires: c.now().AddDate(20, 0, 0),
+		Name: headerName(experiment), Value: url.QueryEscape(value), Path: "/", Expires: time.Now().AddDate(20, 0, 0),
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
@@ -91,7 +85,7 @@ func (c *RailsCookies) New(experiment, id string) *http.Cookie {
 // Expired returns the cookie that deletes the visitor's, which the gem does once
 // the actor is known. Domain is left to the caller, as for New.
 func (c *RailsCookies) Expired(experiment string) *http.Cookie {
-	return &http.Cookie{Name: CookieName(experiment), Path: "/", MaxAge: -1, Secure: true, HttpOnly: true}
+	return &http.Cookie{Name: headerName(experiment), Path: "/", MaxAge: -1, Secure: true, HttpOnly: true}
 }
 
 // NewVisitorID returns an id for a visitor who has none: a random UUID, version

@@ -1,56 +1,67 @@
-package glex
+package glex_test
 
 import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha1"
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core/glex"
 )
 
 type railsCookie struct {
-	Rails     string
-	Title     string
-	Name      string
-	Value     any
-	SetCookie string `json:"set_cookie"`
+	Rails, Title, Name string
+	Value              any
+	SetCookie          string `json:"set_cookie"`
 }
 
-func readRailsCookies(t *testing.T) (secret string, cookies []railsCookie) {
+func (c *railsCookie) experiment() string { return strings.TrimSuffix(c.Name, "_id") }
+
+// key returns how the application signed the cookie.
+func (c *railsCookie) key(secretKeyBase string) glex.RailsKey {
+	key := map[string]glex.RailsKey{
+		"signature by SHA-256":         {Digest: glex.SHA256},
+		"signature by SHA-512":         {Digest: glex.SHA512},
+		"another salt":                 {Salt: "pepper"},
+		"key by SHA-256":               {KeyDigest: glex.SHA256},
+		"key and signature by SHA-256": {KeyDigest: glex.SHA256, Digest: glex.SHA256},
+	}[c.Title]
+	key.SecretKeyBase = secretKeyBase
+	return key
+}
+
+func readRailsCookies(t *testing.T) (secretKeyBase string, cookies []railsCookie) {
 	t.Helper()
 	var golden struct {
 		SecretKeyBase string `json:"secret_key_base"`
 		Cookies       []railsCookie
 	}
-	readGolden(t, "rails_cookies.json", &golden)
+	readRecorded(t, "rails_cookies.json", &golden)
 	require.NotEmpty(t, golden.Cookies)
 	return golden.SecretKeyBase, golden.Cookies
 }
 
-// request returns a request whose browser kept the Set-Cookie headers.
-func requestWith(headers ...string) *http.Request {
-	r := &http.Request{Header: http.Header{}}
-	var pairs []string
-	for _, h := range headers {
-		pair, _, _ := strings.Cut(h, ";")
-		pairs = append(pairs, pair)
-	}
-	r.Header.Set("Cookie", strings.Join(pairs, "; "))
-	return r
+func newCookies(t testing.TB, key glex.RailsKey, rotated ...glex.RailsKey) *glex.RailsCookies {
+	t.Helper()
+	c, err := glex.NewRailsCookies(key, rotated...)
+	require.NoError(t, err)
+	return c
+}
+
+// requestWith returns the request of a browser that keeps a Set-Cookie header.
+func requestWith(setCookie string) *http.Request {
+	pair, _, _ := strings.Cut(setCookie, ";")
+	return &http.Request{Header: http.Header{"Cookie": {"other=1; " + pair}}}
 }
 
 func TestCookiesOfRailsAreRead(t *testing.T) {
-	secret, golden := readRailsCookies(t)
-	keys := map[string]RailsKey{
-		"signature by SHA-256":         {Digest: SHA256},
-		"signature by SHA-512":         {Digest: SHA512},
-		"another salt":                 {Salt: "pepper"},
-		"key by SHA-256":               {KeyDigest: SHA256},
-		"key and signature by SHA-256": {KeyDigest: SHA256, Digest: SHA256},
-	}
 	refused := map[string]string{
 		"marshalled":                   "marshalled Ruby object, which is not read",
 		"marshalled, without metadata": "marshalled Ruby object, which is not read",
@@ -58,15 +69,12 @@ func TestCookiesOfRailsAreRead(t *testing.T) {
 		"an empty text":                "is empty",
 		"a number":                     "no text in JSON",
 	}
+	withoutPurpose := map[string]bool{"without metadata": true, "expires in 2100, without purpose": true}
+	secret, golden := readRailsCookies(t)
 	for _, c := range golden {
 		t.Run(c.Rails+" "+c.Title, func(t *testing.T) {
-			key := keys[c.Title]
-			key.SecretKeyBase = secret
-			cookies, err := NewRailsCookies(key)
-			require.NoError(t, err)
-			experiment := strings.TrimSuffix(c.Name, "_id")
-
-			id, err := cookies.Read(requestWith("other=1", c.SetCookie), experiment)
+			cookies := newCookies(t, c.key(secret))
+			id, err := cookies.Read(requestWith(c.SetCookie), c.experiment())
 			if why := refused[c.Title]; why != "" {
 				require.ErrorContains(t, err, why)
 				require.ErrorContains(t, err, "the cookie "+c.Name)
@@ -76,94 +84,93 @@ func TestCookiesOfRailsAreRead(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.Value, id)
 
-			// Not under another key, and not for another experiment.
-			other, err := NewRailsCookies(RailsKey{SecretKeyBase: secret, Salt: "another"})
-			require.NoError(t, err)
-			_, err = other.Read(requestWith(c.SetCookie), experiment)
-			require.ErrorIs(t, err, errSignature)
-			_, err = cookies.Verify("other", valueOf(c.SetCookie))
-			if c.Title == "without metadata" || c.Title == "expires in 2100, without purpose" {
+			id, err = newCookies(t, glex.RailsKey{SecretKeyBase: "new"}, glex.RailsKey{SecretKeyBase: "older"}, c.key(secret)).
+				Read(requestWith(c.SetCookie), c.experiment())
+			require.NoError(t, err, "a rotated key still reads")
+			require.Equal(t, c.Value, id)
+
+			_, err = newCookies(t, glex.RailsKey{SecretKeyBase: secret, Salt: "another"}).Read(requestWith(c.SetCookie), c.experiment())
+			require.ErrorContains(t, err, "signature is wrong", "under another key")
+			_, value, _ := strings.Cut(c.SetCookie, "=")
+			_, err = cookies.Read(requestWith("other_id="+value), "other")
+			if withoutPurpose[c.Title] {
 				require.NoError(t, err, "as in Rails, a cookie without a purpose serves any")
 			} else {
-				require.ErrorContains(t, err, "another purpose")
+				require.ErrorContains(t, err, "another purpose", "for another experiment")
 			}
-
-			// A rotated key still reads.
-			rotated, err := NewRailsCookies(RailsKey{SecretKeyBase: "new"}, RailsKey{SecretKeyBase: "older"}, key)
-			require.NoError(t, err)
-			id, err = rotated.Read(requestWith(c.SetCookie), experiment)
-			require.NoError(t, err)
-			require.Equal(t, c.Value, id)
 		})
 	}
 }
 
-func valueOf(setCookie string) string {
-	pair, _, _ := strings.Cut(setCookie, ";")
-	_, value, _ := strings.Cut(pair, "=")
-	return value
-}
-
 // What New makes is what Rails makes, byte for byte, apart from the domain.
 func TestCookiesAreMadeAsRailsDoes(t *testing.T) {
+	made := map[string]bool{"as the gem sets it": true, "of a namespaced experiment": true, "signature by SHA-256": true,
+		"key by SHA-256": true, "key and signature by SHA-256": true}
 	secret, golden := readRailsCookies(t)
-	same := map[string]RailsKey{
-		"as the gem sets it": {}, "of a namespaced experiment": {}, "signature by SHA-256": {Digest: SHA256},
-		"key by SHA-256": {KeyDigest: SHA256}, "key and signature by SHA-256": {KeyDigest: SHA256, Digest: SHA256},
-	}
-	made := 0
 	for _, c := range golden {
-		key, ok := same[c.Title]
-		if !ok {
+		if !made[c.Title] {
 			continue
 		}
-		made++
-		key.SecretKeyBase = secret
-		cookies, err := NewRailsCookies(key)
-		require.NoError(t, err)
-		want, err := http.ParseSetCookie(c.SetCookie)
-		require.NoError(t, err)
-		cookies.now = func() time.Time { return want.Expires.AddDate(-20, 0, 0) }
-		got := cookies.New(strings.TrimSuffix(c.Name, "_id"), c.Value.(string))
-		got.Domain = "example.com"
-		want.Raw, want.RawExpires, want.Domain = "", "", "example.com"
-		if strings.HasPrefix(c.Rails, "6.0") {
-			want.SameSite = http.SameSiteLaxMode // since 6.1
-		}
-		require.Equal(t, want, got)
+		t.Run(c.Rails+" "+c.Title, func(t *testing.T) {
+			want, err := http.ParseSetCookie(c.SetCookie)
+			require.NoError(t, err)
+			earliest := time.Now().AddDate(20, 0, 0)
+			got := newCookies(t, c.key(secret)).New(c.experiment(), c.Value.(string))
+			require.False(t, got.Expires.Before(earliest))
+			want.Expires, want.Domain = got.Expires, ""
+			want.Raw, want.RawExpires = "", ""
+			if strings.HasPrefix(c.Rails, "6.0") {
+				want.SameSite = http.SameSiteLaxMode // since 6.1
+			}
+			require.Equal(t, want, got)
+		})
 	}
-	require.NotZero(t, made)
+}
+
+// signed returns the cookie of experiment e with a message, signed under the
+// secret "secret" by Rails' defaults.
+func signed(t *testing.T, message string) string {
+	return signedData(t, base64.StdEncoding.EncodeToString([]byte(message)))
+}
+
+func signedData(t *testing.T, data string) string {
+	t.Helper()
+	key, err := pbkdf2.Key(sha1.New, "secret", []byte("signed cookie"), 1000, 64)
+	require.NoError(t, err)
+	mac := hmac.New(sha1.New, key)
+	mac.Write([]byte(data))
+	return "e_id=" + data + "--" + hex.EncodeToString(mac.Sum(nil))
 }
 
 func TestForgedCookiesAreRefused(t *testing.T) {
-	cookies, err := NewRailsCookies(RailsKey{SecretKeyBase: "secret"})
-	require.NoError(t, err)
-	good := cookies.verifiers[0].generate("visitor", "cookie.e_id")
-	id, err := cookies.Verify("e", good)
+	cookies := newCookies(t, glex.RailsKey{SecretKeyBase: "secret"})
+	good := signed(t, `"visitor"`)
+	id, err := cookies.Read(requestWith(good), "e")
 	require.NoError(t, err)
 	require.Equal(t, "visitor", id)
 
-	data, digest, _ := strings.Cut(good, "--")
-	for i := range good {
+	_, message, _ := strings.Cut(good, "=")
+	for i := range message {
 		for _, c := range []byte{'A', '-', 0, '%'} {
-			forged := []byte(good)
+			forged := []byte(message)
 			if forged[i] == c {
 				continue
 			}
 			forged[i] = c
-			_, err := cookies.Verify("e", string(forged))
+			_, err := cookies.Read(requestWith("e_id="+string(forged)), "e")
 			require.Error(t, err, "%s", forged)
 		}
 	}
+	data, digest, _ := strings.Cut(message, "--")
 	for _, forged := range []string{"", "--", data, data + "--", "--" + digest, data + "--" + digest + "0", data + "--" + strings.ToUpper(digest),
-		data + "-" + digest, good + "--" + digest, digest + "--" + data} {
-		_, err := cookies.Verify("e", forged)
+		data + "-" + digest, message + "--" + digest, digest + "--" + data} {
+		_, err := cookies.Read(requestWith("e_id="+forged), "e")
 		require.Error(t, err, "%s", forged)
 	}
-	sign := func(plain string) string {
-		data := base64.StdEncoding.EncodeToString([]byte(plain))
-		return data + "--" + cookies.verifiers[0].sign(data)
-	}
+}
+
+func TestSignedCookiesOfAnotherFormAreRefused(t *testing.T) {
+	cookies := newCookies(t, glex.RailsKey{SecretKeyBase: "secret"})
 	for plain, why := range map[string]string{
 		`null`:                       "no text in JSON",
 		`["visitor"]`:                "no text in JSON",
@@ -174,43 +181,41 @@ func TestForgedCookiesAreRefused(t *testing.T) {
 		`{"_rails":{"message":"ImEi","pur":"cookie.x"}}`: "another purpose",
 		`{"_rails":{"data":"a","pur":"cookie.e_id"}}`:    "no text in JSON",
 	} {
-		_, err := cookies.Verify("e", sign(plain))
-		require.ErrorContains(t, err, why, plain)
+		t.Run(plain, func(t *testing.T) {
+			_, err := cookies.Read(requestWith(signed(t, plain)), "e")
+			require.ErrorContains(t, err, why)
+		})
 	}
-	_, err = cookies.Verify("e", "no base64--"+cookies.verifiers[0].sign("no base64"))
+	_, err := cookies.Read(requestWith(signedData(t, "no-base64")), "e")
 	require.ErrorContains(t, err, "no base64")
 }
 
-func TestNoCookie(t *testing.T) {
-	cookies, err := NewRailsCookies(RailsKey{SecretKeyBase: "secret"})
-	require.NoError(t, err)
-	_, err = cookies.Read(requestWith("other=1"), "e")
+func TestWithoutCookieOrKey(t *testing.T) {
+	_, err := newCookies(t, glex.RailsKey{SecretKeyBase: "secret"}).Read(requestWith("another=1"), "e")
 	require.ErrorIs(t, err, http.ErrNoCookie)
-
-	for _, key := range []RailsKey{{}, {SecretKeyBase: "s", Digest: 9}, {SecretKeyBase: "s", KeyDigest: 9}} {
-		_, err := NewRailsCookies(key)
+	for _, key := range []glex.RailsKey{{}, {SecretKeyBase: "s", Digest: 9}, {SecretKeyBase: "s", KeyDigest: 9}} {
+		_, err := glex.NewRailsCookies(key)
 		require.ErrorContains(t, err, "RailsKey")
 	}
 }
 
-func TestNewVisitorID(t *testing.T) {
-	a, b := NewVisitorID(), NewVisitorID()
+func TestNewVisitorIDIsARandomUUID(t *testing.T) {
+	a, b := glex.NewVisitorID(), glex.NewVisitorID()
 	require.NotEqual(t, a, b)
-	require.Regexp(t, regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`), a)
+	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, a)
 }
 
-func FuzzVerify(f *testing.F) {
-	cookies, err := NewRailsCookies(RailsKey{SecretKeyBase: "secret"})
-	require.NoError(f, err)
+// FuzzRead reads values unsigned, which are refused, and signed, which are read
+// or refused without a panic.
+func FuzzRead(f *testing.F) {
+	cookies := newCookies(f, glex.RailsKey{SecretKeyBase: "secret"})
 	f.Add(`"visitor"`)
 	f.Add(`{"_rails":{"message":"ImEi","exp":null,"pur":"cookie.e_id"}}`)
 	f.Add("\x04\b0")
 	f.Fuzz(func(t *testing.T, plain string) {
-		// Unsigned it is refused; signed it is read or refused, without a panic.
-		_, err := cookies.Verify("e", plain)
+		_, err := cookies.Read(requestWith("e_id="+plain), "e")
 		require.Error(t, err)
-		data := base64.StdEncoding.EncodeToString([]byte(plain))
-		id, err := cookies.Verify("e", data+"--"+cookies.verifiers[0].sign(data))
+		id, err := cookies.Read(requestWith(signed(t, plain)), "e")
 		require.Equal(t, err == nil, id != "")
 	})
 }

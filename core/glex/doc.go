@@ -8,7 +8,7 @@
 //		KeyScheme:  glex.Scheme{},            // config.context_key_bit_length
 //		KeySecret:  secret,                   // config.context_key_secret
 //		NamePrefix: "shop",                   // config.name_prefix
-//		Store:      redisstore.New(rdb, &redisstore.Options{Layout: redisstore.GLEXLayout}),
+//		Store:      store,                    // glexstore.New(rdb, nil)
 //	})
 //	pillColor, err := core.Define(client, core.Definition[*User, string]{
 //		Name:     "pill_color",               // glex.Name("PillColorExperiment")
@@ -40,7 +40,7 @@
 // Redis too, by the option cache_control, and from 2.0 always do; a stored
 // control is final on both sides.
 //
-// The rules are held against the gem 0.7.1: by recorded vectors and, where Ruby
-// is installed, by asking the gem itself. What is said of other versions was
-// read from their source.
+// The rules are held against the gem 0.7.1: by what was recorded from it and,
+// where Ruby is installed, by asking the gem itself. What is said of other
+// versions was read from their source.
 package glex

@@ -83,59 +83,26 @@ type Draw struct {
 	Running bool
 }
 
-// Checksum returns what the gem draws by: the CRC-32 (IEEE 802.3) of
+// checksum returns what the gem draws by: the CRC-32 (IEEE 802.3) of
 // "experiment:key", where experiment is a full name.
-func Checksum(experiment, key string) uint32 {
+func checksum(experiment, key string) uint32 {
 	crc := ^uint32(0)
-	crc = checksum(crc, experiment)
-	crc = checksum(crc, ":")
-	return ^checksum(crc, key)
+	crc = updateCRC(crc, experiment)
+	crc = updateCRC(crc, ":")
+	return ^updateCRC(crc, key)
 }
 
-// checksum goes on with a CRC. Package crc32 takes bytes only, and lets them
-// escape to the heap.
-func checksum(crc uint32, s string) uint32 {
+// updateCRC is crc32.Update without its inversions, on a string: package crc32
+// takes bytes only, and lets them escape to the heap.
+func updateCRC(crc uint32, s string) uint32 {
 	for i := range len(s) {
 		crc = crc32.IEEETable[byte(crc)^s[i]] ^ crc>>8
 	}
 	return crc
 }
 
-// Pick returns what the gem draws for the key: the name of a behaviour, control
-// where the gem says nil. behaviours are those of the experiment as [Draw.Order]
-// has them, and are ignored where that is set. It is an error where the gem
-// raises one: the number of percentages is wrong, their sum is (V09), or the
-// draw lies beyond their sum. Names are not checked, as the gem does not.
-func (d Draw) Pick(experiment, key string, behaviours []string) (string, error) {
-	if err := d.check(experiment, behaviours); err != nil {
-		return "", err
-	}
-	crc := Checksum(experiment, key)
-	if d.even() {
-		return d.share(behaviours, crc), nil
-	}
-	i := d.walk(crc % 100)
-	if i < 0 {
-		return "", beyond(experiment, crc)
-	}
-	return d.name(behaviours, i), nil
-}
-
-func beyond(experiment string, crc uint32) error {
-	return fmt.Errorf("glex: experiment %s: the unit's draw is %d, and the percentages end before it: the gem raises an error", experiment, crc%100)
-}
-
 // even reports whether there is no distribution.
 func (d *Draw) even() bool { return d.Array == nil && d.Hash == nil }
-
-// share returns the name of an even draw, control if there is none.
-func (d *Draw) share(behaviours []string, crc uint32) string {
-	n := d.count(behaviours)
-	if n == 0 {
-		return core.Control
-	}
-	return d.name(behaviours, int(crc%uint32(n)))
-}
 
 // count returns how many names the draw is among.
 func (d *Draw) count(behaviours []string) int {
@@ -218,12 +185,12 @@ func (d *Draw) shares() []float64 {
 	return shares
 }
 
-// walk returns which share the residue of a checksum falls to, -1 for none.
-func (d *Draw) walk(residue uint32) int {
+// walk returns which share a hundredth falls to, -1 for none.
+func (d *Draw) walk(hundredth int) int {
 	total := 0.0
 	for i, percent := range d.shares() {
 		total += percent
-		if float64(residue) <= total { // the gem's own comparison
+		if float64(hundredth) <= total { // the gem's own comparison
 			return i
 		}
 	}

@@ -3,15 +3,24 @@ package glex_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/glex"
+	"github.com/rolloutkit/rolloutkit/core/glex/glexstore"
+	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/redistest"
 )
 
 // A gem is a Ruby process that answers questions with the real gem, see
@@ -22,34 +31,16 @@ type gem struct {
 	out *bufio.Scanner
 }
 
-const theGem = "gitlab-experiment (Ruby)"
+type question map[string]any
 
-// startGem starts the gem, and ends it with the test. Where nobody asks for
-// real servers it skips the test. Without Ruby or the gem it skips it too, and
-// says so, but fails it where CI is set, so that no build passes without having
-// compared.
-func startGem(t *testing.T) *gem {
-	t.Helper()
-	realserver.Require(t, theGem, nil)
-	realserver.Require(t, theGem, gemIsThere())
-	var stderr bytes.Buffer
-	cmd := exec.Command("ruby", gemArgs...)
-	cmd.Stderr = &stderr
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	process, err := realserver.Start(cmd)
-	require.NoError(t, err)
-	t.Cleanup(process.Stop)
-	scanner := bufio.NewScanner(out)
-	scanner.Buffer(nil, 1<<20)
-	g := &gem{t: t, in: bufio.NewWriter(in), out: scanner}
-	g.ask([]question{{"ask": "version"}}, func(_ int, a answer) {
-		realserver.Ran(theGem, a.Version, fmt.Sprintf("process %d", process.Pid()))
-	})
-	return g
+// An answer has what the question is about.
+type answer struct {
+	Version, Key, Variant, Error string
+	Older                        []string
+	SetCookie                    []string `json:"set_cookie"`
 }
+
+const theGem = "gitlab-experiment (Ruby)"
 
 var gemArgs = []string{"-W0", "testdata/gem.rb"}
 
@@ -61,17 +52,28 @@ var gemIsThere = sync.OnceValue(func() error {
 	return nil
 })
 
-// An answer has what the question is about.
-type answer struct {
-	Version, Text, Name, Key, Variant, Error string
-	Older                                    []string
-	SetCookie                                []string `json:"set_cookie"`
+// startGem starts the gem, and ends it with the test.
+func startGem(t *testing.T) *gem {
+	t.Helper()
+	realserver.Require(t, theGem, nil)
+	realserver.Require(t, theGem, gemIsThere())
+	cmd := exec.Command("ruby", gemArgs...)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	cmd.Stderr = &bytes.Buffer{}
+	process, err := realserver.Start(cmd)
+	require.NoError(t, err)
+	t.Cleanup(process.Stop)
+	g := &gem{t: t, in: bufio.NewWriter(in), out: bufio.NewScanner(out)}
+	g.out.Buffer(nil, 1<<20)
+	realserver.Ran(theGem, g.ask(question{"ask": "version"})[0].Version, fmt.Sprintf("process %d", process.Pid()))
+	return g
 }
 
-type question map[string]any
-
-// ask asks all questions and hands each answer to check.
-func (g *gem) ask(questions []question, check func(i int, a answer)) {
+// ask returns the gem's answers.
+func (g *gem) ask(questions ...question) []answer {
 	g.t.Helper()
 	written := make(chan error, 1)
 	go func() { // while the answers are read, or both sides would block
@@ -84,18 +86,101 @@ func (g *gem) ask(questions []question, check func(i int, a answer)) {
 		}
 		written <- g.in.Flush()
 	}()
-	for i := range questions {
+	answers := make([]answer, len(questions))
+	for i := range answers {
 		require.True(g.t, g.out.Scan(), "the gem ended: %v", g.out.Err())
-		var a answer
-		require.NoError(g.t, json.Unmarshal(g.out.Bytes(), &a))
-		check(i, a)
+		require.NoError(g.t, json.Unmarshal(g.out.Bytes(), &answers[i]))
+		key, err := hex.DecodeString(answers[i].Key)
+		require.NoError(g.t, err)
+		answers[i].Key = string(key)
 	}
 	require.NoError(g.t, <-written)
+	return answers
 }
 
-// unhex returns a text that the gem answered in hex.
-func (g *gem) unhex(s string) string {
-	b, err := hex.DecodeString(s)
-	require.NoError(g.t, err)
-	return string(b)
+// A call is experiment(:pill_color, ...) with some context, in Ruby and in Go.
+type call struct {
+	ruby   question
+	golang glex.Context
+}
+
+// A shared is one Redis with two applications on it: the gem, and the core.
+type shared struct {
+	*gem
+	rdb   *redis.Client
+	store *glexstore.Store
+}
+
+const fullName = "gitlab_pill_color"
+
+// patient is the timeout of a store on a machine that runs other tests too.
+const patient = 5 * time.Second
+
+func share(t *testing.T) *shared {
+	s := &shared{gem: startGem(t)}
+	server := redistest.Start(t)
+	s.rdb = redis.NewClient(&redis.Options{Addr: server.Addr, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { require.NoError(t, s.rdb.Close()) })
+	var err error
+	s.store, err = glexstore.New(s.rdb, &glexstore.Options{Timeout: patient})
+	require.NoError(t, err)
+	require.Empty(t, s.ask(question{"ask": "redis", "url": "redis://" + server.Addr})[0].Error)
+	return s
+}
+
+// ruby runs the experiment for each call and returns the variants. more adds to
+// every question.
+func (s *shared) ruby(more question, calls []call) []string {
+	s.t.Helper()
+	questions := make([]question, len(calls))
+	for i, c := range calls {
+		questions[i] = question{"ask": "run", "name": "pill_color", "prefix": hexOf("gitlab"), "secret": hexOf(recordedSecret)}
+		maps.Copy(questions[i], more)
+		maps.Copy(questions[i], c.ruby)
+	}
+	variants := make([]string, len(calls))
+	for i, a := range s.ask(questions...) {
+		require.Empty(s.t, a.Error)
+		variants[i] = a.Variant
+	}
+	return variants
+}
+
+// golang does the same in Go.
+func (s *shared) golang(rollout core.Rollout, calls []call) []string {
+	return s.assign(rollout, false, calls)
+}
+
+func (s *shared) assign(rollout core.Rollout, stickyControl bool, calls []call) []string {
+	s.t.Helper()
+	client, err := core.New(core.Config{KeyScheme: glex.Scheme{}, KeySecret: []byte(recordedSecret), InsecureNoSecret: true,
+		NamePrefix: "gitlab", Store: s.store})
+	require.NoError(s.t, err)
+	e, err := core.Define(client, core.Definition[glex.Context, string]{
+		Name: "pill_color", Unit: glex.Context.Unit, Rollout: rollout, StickyPolicy: core.ExclusionFirst, StickyControl: stickyControl,
+		Variants: []core.Variant[glex.Context, string]{{Name: "red"}, {Name: "blue"}},
+	})
+	require.NoError(s.t, err)
+	variants := make([]string, len(calls))
+	for i, c := range calls {
+		a := e.Assign(context.Background(), c.golang)
+		require.NoError(s.t, a.Err)
+		require.False(s.t, a.Degraded)
+		variants[i] = a.Variant
+	}
+	return variants
+}
+
+// stored returns the experiment's hash.
+func (s *shared) stored() map[string]string {
+	s.t.Helper()
+	hash, err := s.rdb.HGetAll(context.Background(), fullName).Result()
+	require.NoError(s.t, err)
+	return hash
+}
+
+func (s *shared) clear() {
+	s.t.Helper()
+	require.NoError(s.t, s.store.Clear(context.Background(), fullName))
+	require.Empty(s.t, s.stored())
 }

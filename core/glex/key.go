@@ -35,8 +35,8 @@ func (s Scheme) Key(secret []byte, experiment string, attrs []core.Attr) (string
 	if form == verbatim {
 		return attrs[0].Text(), nil
 	}
-	var few [256]byte // on the stack, and enough for most contexts
-	b := appendSource(few[:0], secret, experiment, attrs, form)
+	var buf [256]byte // on the stack, and enough for most contexts
+	b := appendSource(buf[:0], secret, experiment, attrs, form)
 	var sum [sha512.Size]byte
 	n := 0
 	switch s.Bits {

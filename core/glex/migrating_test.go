@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/glex"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
-	"github.com/stretchr/testify/require"
 )
 
 // The regions of this file are the code of MIGRATING.md. The tests play the
@@ -65,7 +67,7 @@ func gemSettings(secret []byte, shared core.Store) (*core.Client, error) {
 		KeySecret:        secret,                 // config.context_key_secret
 		InsecureNoSecret: len(secret) < 32,       // the gem takes short ones, and none
 		NamePrefix:       "shop",                 // config.name_prefix
-		Store:            shared,                 // redisstore with GLEXLayout, on the gem's Redis
+		Store:            shared,                 // a glexstore, on the gem's Redis
 	})
 	// endregion
 	return client, err
@@ -109,33 +111,35 @@ func ownKey(gemSecret []byte) func(*user) core.Unit {
 	return unit
 }
 
-// The gem is played by the functions that the comparison with it holds to it:
-// it looks into the shared store, draws, and stores what is not control.
-func runGem(t *testing.T, shared *layout, v visit) string {
+// runGem plays the gem: it looks into the shared store, draws, and stores what
+// is not control.
+func runGem(t *testing.T, shared *gemStore, v visit) string {
 	t.Helper()
-	actor := glex.Nil("actor")
+	c := glex.Context{Attrs: []core.Attr{glex.Nil("actor")}, Cookie: v.Cookie}
 	if v.User != nil {
-		actor = glex.GlobalID("actor", "shop", "User", v.User.ID)
+		c.Attrs[0] = glex.GlobalID("actor", "shop", "User", v.User.ID)
 	}
-	key, older, err := glex.Context{Attrs: []core.Attr{actor}, Cookie: v.Cookie}.
-		Keys(glex.Scheme{}, []byte(goldenSecret), "shop_pill_color")
+	const name = "shop_pill_color"
+	key, older, err := c.Keys(glex.Scheme{}, recordedSecret, name)
 	require.NoError(t, err)
-	e, _, ok, err := shared.Load(context.Background(), "shop_pill_color", key, older)
-	require.NoError(t, err)
-	if ok {
-		return e.Variant
+	for _, k := range append([]string{key}, older...) {
+		if variant := shared.hashes[name][k]; variant != "" {
+			delete(shared.hashes[name], k)
+			shared.put(name, key, variant)
+			return variant
+		}
 	}
-	drawn, err := glex.Draw{Version: glex.V07, IncludeControl: true, Array: []float64{50, 25, 25}}.Pick("shop_pill_color", key, pills)
+	drawn, err := draw(glex.Draw{Version: glex.V07, IncludeControl: true, Array: []float64{50, 25, 25}}, name, key, pills)
 	require.NoError(t, err)
 	if drawn != core.Control {
-		shared.put("shop_pill_color", key, drawn)
+		shared.put(name, key, drawn)
 	}
 	return drawn
 }
 
 func TestMigrationMovesNobody(t *testing.T) {
 	const n = 2000
-	shared := newLayout()
+	shared := newGemStore()
 	visits := make([]visit, n)
 	for i := range visits {
 		if i%4 == 0 {
@@ -152,14 +156,14 @@ func TestMigrationMovesNobody(t *testing.T) {
 		}
 		require.Equal(t, seen[i], variant, "%s moved %d: %+v", phase, i, visits[i])
 	}
-	goes := func(phase string, store core.Store, def core.Definition[visit, string]) {
+	visitGo := func(phase string, store core.Store, def core.Definition[visit, string], isRuby func(i int) bool) {
 		t.Helper()
-		client, err := gemSettings([]byte(goldenSecret), store)
+		client, err := gemSettings([]byte(recordedSecret), store)
 		require.NoError(t, err)
 		e, err := core.Define(client, def)
 		require.NoError(t, err)
 		for i, v := range visits {
-			if phase == "side by side" && i%3 == 0 {
+			if isRuby(i) {
 				see(phase, i, runGem(t, shared, v))
 				continue
 			}
@@ -169,52 +173,46 @@ func TestMigrationMovesNobody(t *testing.T) {
 			see(phase, i, a.Variant)
 		}
 	}
+	never, always := func(int) bool { return false }, func(int) bool { return true }
+	everyThird := func(i int) bool { return i%3 == 0 }
 
-	for i := range n / 2 { // half of them before there is any Go
-		see("gem alone", i, runGem(t, shared, visits[i]))
-	}
-	goes("side by side", shared, pillColor)
-	for i, v := range visits {
-		see("back to Ruby", i, runGem(t, shared, v))
-	}
-	for i := range visits { // some visitors sign in, on either side
+	visitGo("half of them before there is any Go", shared, pillColor, func(i int) bool { return i < n/2 })
+	visitGo("side by side", shared, pillColor, everyThird)
+	visitGo("back to Ruby", shared, pillColor, always)
+	for i := range visits {
 		if i%40 == 0 && seen[i] != core.Control {
 			visits[i].User = &user{fmt.Sprint("new ", i)}
 		}
 	}
-	goes("side by side", shared, pillColor)
+	visitGo("some visitors sign in, on either side", shared, pillColor, everyThird)
 
 	// Ruby is gone: the store changes, and keeps controls too.
-	store := core.NewMemoryStore(nil)
-	// region takeover
-	moving := glex.TakeOver(shared, store) // redisstore with GLEXLayout, and one without
+	store := memstore.New(nil)
+	// region migrate
+	migrating := glex.Migrate(shared, store) // from a glexstore to a redisstore
 	// endregion
 	def := pillColor
 	def.StickyControl = true
-	goes("taking over", moving, def)
-	goes("without the gem's store", store, def)
-
-	// Another draw.
+	visitGo("migrating", migrating, def, never)
+	visitGo("without the gem's store", store, def, never)
 	def.Rollout = percent.New(percent.Weights{"control": 10, "red": 45, "blue": 45})
-	goes("another rollout", store, def)
+	visitGo("another rollout", store, def, never)
 
 	// And the core's own keys.
 	client, err := core.New(core.Config{KeySecret: []byte("a secret of thirty-two bytes ..."), NamePrefix: "shop", Store: store})
 	require.NoError(t, err)
 	e, err := core.Define(client, core.Definition[*user, string]{
-		Name: "pill_color", Unit: ownKey([]byte(goldenSecret)), StickyControl: true,
+		Name: "pill_color", Unit: ownKey([]byte(recordedSecret)), StickyControl: true,
 		Variants: []core.Variant[*user, string]{{Name: "red"}, {Name: "blue"}},
 		Rollout:  def.Rollout,
 	})
 	require.NoError(t, err)
+	counts := map[string]int{}
 	for i, v := range visits {
 		if v.User != nil {
 			see("own keys", i, e.Assign(context.Background(), v.User).Variant)
 		}
-	}
-	counts := map[string]int{}
-	for _, v := range seen {
-		counts[v]++
+		counts[seen[i]]++
 	}
 	require.Len(t, counts, 3, "controls are among those who stay")
 }
@@ -222,26 +220,24 @@ func TestMigrationMovesNobody(t *testing.T) {
 func TestVisitorKeepsTheCookieThroughBothSides(t *testing.T) {
 	cookies, err := glex.NewRailsCookies(glex.RailsKey{SecretKeyBase: "secret"})
 	require.NoError(t, err)
-
-	w := httptest.NewRecorder()
-	v := visitorOf(cookies, w, httptest.NewRequest("GET", "/", nil), nil)
+	w, first := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	v := visitorOf(cookies, w, first, nil)
 	require.NotEmpty(t, v.Cookie)
-	set := w.Result().Cookies()
-	require.Len(t, set, 1)
-	require.Equal(t, "example.com", set[0].Domain)
+	set := w.Result().Cookies()[0]
+	require.Equal(t, "example.com", set.Domain)
 
 	back := httptest.NewRequest("GET", "/", nil)
-	back.AddCookie(set[0])
+	back.AddCookie(set)
 	w = httptest.NewRecorder()
 	require.Equal(t, v, visitorOf(cookies, w, back, nil))
-	require.Empty(t, w.Result().Cookies())
-
 	u := &user{"7"}
 	require.Equal(t, visit{User: u, Cookie: v.Cookie}, visitorOf(cookies, w, back, u))
+	require.Empty(t, w.Result().Cookies(), "no other cookie")
+
 	w = httptest.NewRecorder()
 	signedIn(cookies, w)
-	gone := w.Result().Cookies()
-	require.Len(t, gone, 1)
-	require.Equal(t, set[0].Name, gone[0].Name)
-	require.Negative(t, gone[0].MaxAge)
+	gone := w.Result().Cookies()[0]
+	require.Equal(t, set.Name, gone.Name)
+	require.Equal(t, set.Domain, gone.Domain)
+	require.Negative(t, gone.MaxAge)
 }

@@ -39,18 +39,6 @@ var (
 	tail   = regexp.MustCompile(`(?m)_experiment$`)
 )
 
-// FullName returns the full name, which keys, stored assignments and events
-// have: [Name] of name with the gem's name_prefix and "_" before it. No prefix
-// is Ruby's nil. An empty one gives a name that begins with "_", as in the gem,
-// and that no experiment of the core can have.
-func FullName(name string, prefix ...string) (string, error) {
-	name, err := Name(name)
-	if err != nil {
-		return "", err
-	}
-	return strings.Join(append(append([]string(nil), prefix...), name), "_"), nil
-}
-
 var (
 	camelOrDash = regexp.MustCompile(`[A-Z-]|::`)
 	acronymEnd  = regexp.MustCompile(`([A-Z\d]+)([A-Z][a-z])`)

@@ -2,6 +2,7 @@ package glex
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/rolloutkit/rolloutkit/core"
@@ -10,10 +11,10 @@ import (
 // A PercentRollout gives each unit the variant that the gem draws for it. Make
 // it with [Percent]. It is safe for many goroutines.
 type PercentRollout struct {
-	draw   Draw
-	walks  [100]int // the share of each residue, -1 for none
-	shares []bool   // whether any residue falls to the share
-	beyond bool     // whether one falls to none
+	draw    Draw
+	shareOf [100]int // which share each hundredth falls to, -1 for none
+	drawn   []bool   // whether any hundredth falls to the share
+	short   bool     // whether one falls to none
 }
 
 var (
@@ -33,13 +34,13 @@ var (
 // otherwise, and Conditional in all other cases.
 func Percent(d Draw) *PercentRollout {
 	d.Array, d.Hash, d.Order = slices.Clone(d.Array), slices.Clone(d.Hash), slices.Clone(d.Order)
-	p := &PercentRollout{draw: d, shares: make([]bool, max(len(d.Array), len(d.Hash)))}
-	for residue := range p.walks {
-		i := p.draw.walk(uint32(residue))
-		if p.walks[residue] = i; i < 0 {
-			p.beyond = true
+	p := &PercentRollout{draw: d, drawn: make([]bool, max(len(d.Array), len(d.Hash)))}
+	for hundredth := range p.shareOf {
+		i := p.draw.walk(hundredth)
+		if p.shareOf[hundredth] = i; i < 0 {
+			p.short = true
 		} else {
-			p.shares[i] = true
+			p.drawn[i] = true
 		}
 	}
 	return p
@@ -60,13 +61,17 @@ func (p *PercentRollout) Resolve(_ context.Context, r core.Request) (core.Decisi
 	if key == "" { // a request that the core did not make
 		key = r.Key
 	}
-	crc := Checksum(r.Experiment, key)
+	crc := checksum(r.Experiment, key)
+	i := p.shareOf[crc%100]
 	if d.even() {
-		return core.Decision{State: state, Variant: d.share(r.Variants, crc)}, nil
+		n := d.count(r.Variants)
+		if n == 0 {
+			return core.Decision{State: state, Variant: core.Control}, nil
+		}
+		i = int(crc % uint32(n))
 	}
-	i := p.walks[crc%100]
 	if i < 0 {
-		return core.Decision{}, beyond(r.Experiment, crc)
+		return core.Decision{}, fmt.Errorf("glex: experiment %s: the unit's draw is %d, and the percentages end before it: the gem raises an error", r.Experiment, crc%100)
 	}
 	return core.Decision{State: state, Variant: d.name(r.Variants, i)}, nil
 }
@@ -74,9 +79,9 @@ func (p *PercentRollout) Resolve(_ context.Context, r core.Request) (core.Decisi
 // state returns the state of the draw among the variants.
 func (p *PercentRollout) state(variants []string) core.State {
 	d := &p.draw
-	only, several := "", !d.even() && p.beyond
+	only, several := "", !d.even() && p.short
 	for i := range d.count(variants) {
-		if !d.even() && !p.shares[i] {
+		if !d.even() && !p.drawn[i] {
 			continue
 		}
 		switch name := d.name(variants, i); only {

@@ -2,37 +2,41 @@ package glex_test
 
 import (
 	"context"
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/glex"
-	"github.com/stretchr/testify/require"
 )
 
-var pills = []string{"control", "red", "blue"}
+// turn resolves among pills and takes the turn.
+func turn(t *testing.T, counter core.Counter, d glex.Draw) (string, error) {
+	t.Helper()
+	decision, err := glex.RoundRobin(counter, d).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills})
+	require.NoError(t, err)
+	require.Equal(t, core.Conditional, decision.State)
+	return decision.Choose(context.Background())
+}
 
 func TestRoundRobinTakesTurns(t *testing.T) {
-	for _, c := range []struct {
+	for name, c := range map[string]struct {
 		draw glex.Draw
 		want []string
 	}{
-		{glex.Draw{Version: glex.V07}, []string{"red", "blue", "red", "blue", "red"}},
-		{glex.Draw{Version: glex.V07, IncludeControl: true}, []string{"control", "red", "blue", "control", "red"}},
-		{glex.Draw{Version: glex.V08, Order: []string{"blue", "control", "red"}}, []string{"blue", "control", "red", "blue", "control"}},
+		"among the variants":        {glex.Draw{Version: glex.V07}, []string{"red", "blue", "red", "blue", "red"}},
+		"with control":              {glex.Draw{Version: glex.V07, IncludeControl: true}, []string{"control", "red", "blue", "control", "red"}},
+		"in the order of the class": {glex.Draw{Version: glex.V08, Order: []string{"blue", "control", "red"}}, []string{"blue", "control", "red", "blue", "control"}},
 	} {
-		counter := newLayout()
-		var got []string
-		for range c.want {
-			d, err := glex.RoundRobin(counter, c.draw).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills})
-			require.NoError(t, err)
-			require.Equal(t, core.Conditional, d.State)
-			v, err := d.Choose(context.Background())
-			require.NoError(t, err)
-			got = append(got, v)
-		}
-		require.Equal(t, c.want, got)
-		require.Equal(t, map[string]map[string]int64{"e_attrs": {glex.RoundRobinCounter: 5}}, counter.counts)
+		t.Run(name, func(t *testing.T) {
+			store := newGemStore()
+			for _, want := range c.want {
+				got, err := turn(t, store, c.draw)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+			require.Equal(t, map[string]map[string]string{"e_attrs": {"last_round_robin_variant": "5"}}, store.hashes, "the gem's counter")
+		})
 	}
 }
 
@@ -41,29 +45,26 @@ type counterFunc func() (int64, error)
 func (f counterFunc) Increment(context.Context, string, string, int64) (int64, error) { return f() }
 
 func TestRoundRobinFaults(t *testing.T) {
-	ask := func(rr *glex.RoundRobinRollout) core.Decision {
-		d, err := rr.Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills})
-		require.NoError(t, err)
-		return d
-	}
-	broken := errors.New("broken")
-	_, err := ask(glex.RoundRobin(counterFunc(func() (int64, error) { return 0, broken }), glex.Draw{Version: glex.V07})).Choose(context.Background())
-	require.ErrorIs(t, err, broken)
-
-	// A counter that somebody set below zero goes on as Ruby's modulo does.
-	v, err := ask(glex.RoundRobin(counterFunc(func() (int64, error) { return 0, nil }), glex.Draw{Version: glex.V07})).Choose(context.Background())
+	v07 := glex.Draw{Version: glex.V07}
+	_, err := turn(t, counterFunc(func() (int64, error) { return 0, errBroken }), v07)
+	require.ErrorIs(t, err, errBroken)
+	got, err := turn(t, counterFunc(func() (int64, error) { return 0, nil }), v07)
 	require.NoError(t, err)
-	require.Equal(t, "blue", v)
+	require.Equal(t, "blue", got, "below zero it goes on as Ruby's modulo does")
 
-	_, err = glex.RoundRobin(nil, glex.Draw{Version: glex.V07}).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills})
+	_, err = glex.RoundRobin(nil, v07).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills})
 	require.ErrorContains(t, err, "no counter")
-	require.ErrorContains(t, glex.RoundRobin(nil, glex.Draw{Version: glex.V07}).Validate("e", pills), "no counter")
-	require.ErrorContains(t, glex.RoundRobin(newLayout(), glex.Draw{Version: glex.V07, Array: []float64{50, 50}}).Validate("e", pills), "no distribution")
-	require.ErrorContains(t, glex.RoundRobin(newLayout(), glex.Draw{Version: glex.V07, Order: pills[:2]}).Validate("e", pills), "has to name each")
-	require.NoError(t, glex.RoundRobin(newLayout(), glex.Draw{Version: glex.V07}).Validate("e", pills))
-
-	d, err := glex.RoundRobin(newLayout(), glex.Draw{Version: glex.V07}).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills[:1]})
+	d, err := glex.RoundRobin(newGemStore(), v07).Resolve(context.Background(), core.Request{Experiment: "e", Variants: pills[:1]})
 	require.NoError(t, err)
-	require.Equal(t, core.Off, d.State)
-	require.True(t, glex.RoundRobin(newLayout(), glex.Draw{Version: glex.V07}).Describe().NeedsStore)
+	require.Equal(t, core.Off, d.State, "there is nothing to choose from")
+
+	for why, rr := range map[string]*glex.RoundRobinRollout{
+		"no counter":       glex.RoundRobin(nil, v07),
+		"no distribution":  glex.RoundRobin(newGemStore(), glex.Draw{Version: glex.V07, Array: []float64{50, 50}}),
+		"has to name each": glex.RoundRobin(newGemStore(), glex.Draw{Version: glex.V07, Order: pills[:2]}),
+	} {
+		t.Run(why, func(t *testing.T) { require.ErrorContains(t, rr.Validate("e", pills), why) })
+	}
+	require.NoError(t, glex.RoundRobin(newGemStore(), v07).Validate("e", pills))
+	require.True(t, glex.RoundRobin(newGemStore(), v07).Describe().NeedsStore)
 }

@@ -31,9 +31,9 @@ const (
 //
 //	core.NewUnit(glex.Elements("gid://shop/Project/42")...)
 //
-// and for sticky_to: [project, 7] it has two texts. [Text] and the functions
-// that make attributes write texts as Ruby does. sticky_to a Hash needs nothing
-// special: it is core.NewUnit of the pairs in the order of the Hash.
+// and for sticky_to: [project, 7] it has two texts, each as Ruby's to_s writes
+// it. sticky_to a Hash needs nothing special: it is core.NewUnit of the pairs in
+// the order of the Hash.
 //
 // Only [Scheme] knows what these attributes mean. They are for units without
 // others, so [core.Unit.MigratedWith] is not for them; [Context] joins both.
@@ -47,30 +47,33 @@ func Elements(texts ...string) []core.Attr {
 
 // Verbatim returns the attribute of a unit that is sticky_to a String in the
 // gem: the text is the key as it is, in every experiment, neither hashed nor
-// mixed with the secret. The gem's Redis store can't keep one with a colon, see
-// [SharableKey], and the core has no empty key. As for [Elements], only
-// [Scheme] knows what it means.
+// mixed with the secret. The gem's Redis store can't keep one with a colon, and
+// the core has no empty key. As for [Elements], only [Scheme] knows what it
+// means.
 func Verbatim(key string) []core.Attr {
 	return []core.Attr{core.String(verbatimName, key)}
 }
 
 // formOf returns the form of attrs. It is an error if they mix forms.
 func formOf(experiment string, attrs []core.Attr) (form, error) {
-	f := pairs
-	for i := range attrs {
-		this := pairs
-		if strings.HasPrefix(attrs[i].Name, marker) {
-			switch name := attrs[i].Name; {
-			case name == verbatimName:
-				this = verbatim
-			case strings.HasPrefix(name, elementName):
-				this = elements
-			}
-		}
-		if i > 0 && (this != f || this == verbatim) {
-			return f, fmt.Errorf("glex: experiment %s: attributes of Elements or Verbatim stand beside others; they make a unit of their own", experiment)
-		}
-		f = this
+	if len(attrs) == 0 {
+		return pairs, nil
 	}
-	return f, nil
+	first := formOfName(attrs[0].Name)
+	for _, a := range attrs[1:] {
+		if first == verbatim || formOfName(a.Name) != first {
+			return first, fmt.Errorf("glex: experiment %s: attributes of Elements or Verbatim stand beside others; they make a unit of their own", experiment)
+		}
+	}
+	return first, nil
+}
+
+func formOfName(name string) form {
+	switch {
+	case name == verbatimName:
+		return verbatim
+	case strings.HasPrefix(name, elementName):
+		return elements
+	}
+	return pairs
 }

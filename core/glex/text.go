@@ -7,11 +7,9 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// Text returns the value of a as Ruby's to_s writes it, which is what the gem
-// hashes: strings as they are, whole numbers in decimal, true and false, and
+// appendText appends the value of a as Ruby's to_s writes it, which is what the
+// gem hashes: strings as they are, whole numbers in decimal, true and false, and
 // floating-point numbers by Ruby's own rules.
-func Text(a core.Attr) string { return string(appendText(nil, a)) }
-
 func appendText(b []byte, a core.Attr) []byte {
 	switch v := a.Value().(type) {
 	case int64:
@@ -54,8 +52,8 @@ func appendFloat(b []byte, v float64) []byte {
 	}
 
 	// d.ddde±x: the digits, and where the point lies among them.
-	var few [32]byte
-	e := strconv.AppendFloat(few[:0], v, 'e', -1, 64)
+	var buf [32]byte
+	e := strconv.AppendFloat(buf[:0], v, 'e', -1, 64)
 	n := len(e) - 1
 	for e[n] != 'e' {
 		n--

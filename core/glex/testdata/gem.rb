@@ -69,12 +69,6 @@ end
 
 def context(q)
   c = pairs(q['context'])
-  case q['sticky']
-  when 'hash' then c[:sticky_to] = pairs(q['sticky_to'])
-  when 'array' then c[:sticky_to] = q['sticky_to'].map { |v| value(v) }
-  when 'one' then c[:sticky_to] = value(q['sticky_to'])
-  end
-  c[:migrated_from] = pairs(q['migrated_from']) if q['migrated_from']
   c[:migrated_with] = pairs(q['migrated_with']) if q['migrated_with']
   c
 end
@@ -83,7 +77,6 @@ def configure(q)
   Gitlab::Experiment.configure do |config|
     config.name_prefix = q['prefix'] && text(q['prefix'])
     config.context_key_secret = q['secret'] && text(q['secret'])
-    config.context_key_bit_length = q['bits'] || 256
     config.default_rollout = Gitlab::Experiment::Rollout.resolve(:percent)
   end
 end
@@ -92,18 +85,12 @@ CLASSES = {}
 
 # The class of an experiment, whose behaviours return their names.
 def experiment_class(q)
-  CLASSES[q.values_at('behaviours', 'rollout', 'distribution', 'include_control', 'excluded')] ||= begin
+  CLASSES[q.values_at('rollout', 'distribution', 'include_control')] ||= begin
     options = { include_control: q['include_control'] ? true : false }
-    distribution = q['distribution']
-    if distribution.is_a?(Hash)
-      options[:distribution] = distribution['hash'].to_h { |name, percent| [name.to_sym, percent] }
-    elsif distribution
-      options[:distribution] = distribution
-    end
+    options[:distribution] = q['distribution'] if q['distribution']
     Class.new(Gitlab::Experiment) do
-      (q['behaviours'] || %w[control red blue]).each { |name| variant(name.to_sym) { name } }
+      %i[control red blue].each { |name| variant(name) { name.to_s } }
       default_rollout (q['rollout'] || 'percent').to_sym, options
-      exclude { true } if q['excluded']
     end
   end
 end
@@ -120,7 +107,7 @@ def rails_request(q)
     env.merge(
       'action_dispatch.key_generator' => keys,
       'action_dispatch.signed_cookie_salt' => 'signed cookie',
-      'action_dispatch.signed_cookie_digest' => q['digest'],
+      'action_dispatch.signed_cookie_digest' => 'SHA1',
       'action_dispatch.cookies_serializer' => :json,
       'action_dispatch.use_cookies_with_metadata' => true,
       'action_dispatch.cookies_rotations' => ActiveSupport::Messages::RotationConfiguration.new,
@@ -133,17 +120,9 @@ def answer(q)
   configure(q)
   case q['ask']
   when 'version' then { version: Gitlab::Experiment::VERSION }
-  when 'text' # what the gem hashes of a value
-    { text: instance({ 'name' => 'x' }).send(:identify, value(q['value'])).unpack1('H*') }
-  when 'name'
-    { name: Gitlab::Experiment.new(text(q['name'])).name.unpack1('H*') }
   when 'key'
     e = instance(q, **context(q))
-    { name: e.name, key: e.context.signature[:key].unpack1('H*'), older: e.context.signature[:migration_keys] || [] }
-  when 'draw'
-    e = instance(q)
-    e.context.key(text(q['key']))
-    { variant: (e.rollout.resolve || :control).to_s }
+    { key: e.context.signature[:key].unpack1('H*'), older: e.context.signature[:migration_keys] || [] }
   when 'visit' # a request with an actor, or without
     request = rails_request(q)
     e = instance(q, **context(q), request: request)
