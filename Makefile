@@ -19,6 +19,10 @@ test: ## everything: unit tests, race detector, real servers (installs them as r
 	@go build -o bin/testall ./internal/testall
 	@exec bin/testall $(MODULES)
 
+.PHONY: proofs
+proofs: ## long comparisons with what vendors run themselves, which `make test` leaves out
+	@ROLLOUTKIT_REAL=$${ROLLOUTKIT_REAL:-1} ROLLOUTKIT_LONG=1 go test -count=1 ./core/glex/... ./providers/unleash/...
+
 .PHONY: check
 check: ## what has to pass before a change lands
 	@bash .ci/run

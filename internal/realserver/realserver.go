@@ -13,6 +13,8 @@
 //   - ROLLOUTKIT_REAL=strict, or CI=true beside it: a server that can't be had
 //     is a failure.
 //
+// A third, ROLLOUTKIT_LONG, asks for proofs that take long, see [RequireLong].
+//
 // A test begins with Require(t, name, nil), starts the server, passes the error
 // of that to Require once more, and calls [Ran].
 package realserver
@@ -54,6 +56,16 @@ func Require(t testing.TB, name string, err error) {
 	default:
 		line(SkippedPrefix + name + ": " + err.Error())
 		t.Skipf("real server %s can't be had: %v", name, err)
+	}
+}
+
+// RequireLong skips a test that proves at length what others show in short,
+// unless ROLLOUTKIT_LONG is set, as `make proofs` does. why is what makes it
+// long.
+func RequireLong(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("ROLLOUTKIT_LONG") == "" {
+		t.Skipf("a long proof, %s: ROLLOUTKIT_LONG=1 asks for it, and `make proofs` does", why)
 	}
 }
 
