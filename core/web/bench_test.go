@@ -38,31 +38,29 @@ var page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ 
 // TestMiddlewareAllocations: where no experiment runs, the middleware allocates
 // what any does that has a value in the ctx: the value, the ctx and the request.
 func TestMiddlewareAllocations(t *testing.T) {
-	l := newLab(t, nil)
+	s := newShop(t, nil)
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Cookie", "a=b; shop_pill_color_id=c")
 	w := &null{http.Header{}}
 	cost := func(h http.Handler) float64 { return testing.AllocsPerRun(500, func() { h.ServeHTTP(w, r) }) }
 	nothing := cost(page)
 	require.Equal(t, nothing+3, cost(contextValue(page)))
-	require.Equal(t, nothing+3, cost(l.site.Handler(page)))
+	require.Equal(t, nothing+3, cost(s.site.Handler(page)))
 }
-
-func BenchmarkNoMiddleware(b *testing.B) { benchmark(b, page) }
 
 func BenchmarkContextValue(b *testing.B) { benchmark(b, contextValue(page)) }
 
-func BenchmarkMiddleware(b *testing.B) { benchmark(b, newLab(b, nil).site.Handler(page)) }
+func BenchmarkMiddleware(b *testing.B) { benchmark(b, newShop(b, nil).site.Handler(page)) }
 
 // BenchmarkVisitor runs one experiment for a visitor whose cookie came back.
 func BenchmarkVisitor(b *testing.B) {
-	l := newLab(b, nil)
-	run := l.site.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.exp.Assign(r.Context(), "") }))
+	s := newShop(b, nil)
+	run := s.site.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.pill.Assign(r.Context(), "") }))
 	first := httptest.NewRecorder()
 	run.ServeHTTP(first, httptest.NewRequest(http.MethodGet, "/", nil))
 	require.Len(b, first.Result().Cookies(), 1)
 	benchmark(b, run, first.Result().Cookies()...)
-	require.Equal(b, core.Control, l.exp.Assign(context.Background(), "").Variant)
+	require.Equal(b, core.Control, s.pill.Assign(context.Background(), "").Variant)
 }
 
 func benchmark(b *testing.B, h http.Handler, cookies ...*http.Cookie) {

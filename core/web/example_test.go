@@ -15,33 +15,30 @@ import (
 )
 
 // exampleSite has one experiment, which gives everybody red.
-func exampleSite(change func(*core.Config, *web.Config)) (*web.Site, *core.Experiment[string, string]) {
-	cfg := core.Config{Store: core.NewMemoryStore(nil), KeySecret: secret, NamePrefix: "shop",
+func exampleSite() (*web.Site, *core.Experiment[string, string]) {
+	client, err := core.New(core.Config{
+		Store: core.NewMemoryStore(nil), KeySecret: secret, NamePrefix: "shop", AllowForced: true,
 		Tracker: core.TrackerFunc(func(_ context.Context, e core.Event) error {
 			fmt.Println("event:", e.Action, e.Experiment, e.Variant, e.Origin)
 			return nil
-		})}
-	webCfg := web.Config{Mount: "/experiment", BaseURL: "https://shop.example"}
-	if change != nil {
-		change(&cfg, &webCfg)
-	}
-	client, err := core.New(cfg)
+		}),
+	})
 	if err != nil {
 		panic(err)
 	}
 	pillColor := core.MustDefine(client, core.Definition[string, string]{
-		Name: "pill_color", Unit: func(user string) core.Unit { return core.Actor(user) },
+		Name: "pill_color", Unit: core.Actor[string],
 		Control:  core.Variant[string, string]{Value: "grey"},
 		Variants: []core.Variant[string, string]{{Name: "red", Value: "red"}, {Name: "blue", Value: "blue"}},
 		Rollout:  percent.New(percent.Weights{"red": 100}),
 	})
-	return web.MustNew(client, webCfg), pillColor
+	return web.MustNew(client, web.Config{Mount: "/experiment", BaseURL: "https://shop.example"}), pillColor
 }
 
 // A visitor whom nobody knows gets a cookie, and keeps the variant when they
 // sign in.
 func ExampleSite_Handler() {
-	site, pillColor := exampleSite(nil)
+	site, pillColor := exampleSite()
 	shop := site.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		color, _ := pillColor.Run(r.Context(), r.FormValue("user")) // "" is nobody
 		fmt.Fprint(w, color)
@@ -66,7 +63,7 @@ func ExampleSite_Handler() {
 
 // A mail is written in a job, without any request.
 func ExampleSite_LinkURL() {
-	site, pillColor := exampleSite(nil)
+	site, pillColor := exampleSite()
 	trial := pillColor.For("ada")
 	color, _ := trial.Run(context.Background())
 	link, err := site.LinkURL(trial.Signature(context.Background()), "https://shop.example/guide")
@@ -88,7 +85,7 @@ func ExampleSite_LinkURL() {
 
 // A tester gets a link that shows a variant, for a day.
 func ExampleSite_ForceToken() {
-	site, pillColor := exampleSite(func(c *core.Config, _ *web.Config) { c.AllowForced = true })
+	site, pillColor := exampleSite()
 	token, err := site.ForceToken("shop_pill_color", "blue", 24*time.Hour)
 	if err != nil {
 		panic(err)
@@ -107,7 +104,7 @@ func ExampleSite_ForceToken() {
 
 // A template shows what was published.
 func ExampleFuncs() {
-	site, pillColor := exampleSite(nil)
+	site, pillColor := exampleSite()
 	page := template.Must(template.New("").Funcs(web.Funcs()).Parse(
 		`<button class="{{variant . "shop_pill_color"}}">Buy</button>`))
 	ctx, w, finish := site.WithRequest(context.Background(), httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))

@@ -1,11 +1,9 @@
 package web_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
-	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -18,118 +16,119 @@ import (
 
 const docs = "https://shop.example/docs?a=1&b=2#top"
 
-func (l *lab) link(target string) string {
-	l.t.Helper()
-	path, err := l.site.LinkPath(l.exp.Assign(context.Background(), "anna").Signature(), target)
-	require.NoError(l.t, err)
+func (s *shop) signature() core.Signature {
+	return s.pill.Assign(context.Background(), "anna").Signature()
+}
+
+func (s *shop) link(target string) string {
+	s.t.Helper()
+	path, err := s.site.LinkPath(s.signature(), target)
+	require.NoError(s.t, err)
 	return path
 }
 
+// redirectsTo permits links to hosts.
+func redirectsTo(hosts ...string) func(*core.Config, *web.Config) {
+	return func(_ *core.Config, w *web.Config) { w.Redirect = web.AllowHosts(hosts...) }
+}
+
 func TestSignedLink(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, w *web.Config) { w.BaseURL = "https://shop.example/" })
-	path := l.link(docs)
-	_, resp := l.browser().get(path)
-	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
-	require.Equal(t, docs, resp.Header.Get("Location"))
-	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
-	events := l.events.Take()
+	s := newShop(t, func(_ *core.Config, w *web.Config) { w.BaseURL = "https://shop.example/" })
+	path := s.link(docs)
+	page := s.visit(path)
+	require.Equal(t, http.StatusSeeOther, page.status)
+	require.Equal(t, docs, page.header.Get("Location"))
+	require.Equal(t, "no-store", page.header.Get("Cache-Control"))
+	events := s.events.Take()
 	require.Len(t, events, 1)
 	require.Equal(t, "visited", events[0].Action)
 	require.Equal(t, "red", events[0].Variant)
 	require.Equal(t, map[string]any{"url": docs}, events[0].Fields)
 
-	_, resp = l.browser().get(path + "&utm_source=mail")
-	require.Equal(t, docs, resp.Header.Get("Location"), "mailers append parameters")
-	sig := l.exp.Assign(context.Background(), "anna").Signature()
-	whole, err := l.site.LinkURL(sig, docs)
+	require.Equal(t, docs, s.visit(path+"&utm_source=mail").header.Get("Location"), "mailers append parameters")
+	whole, err := s.site.LinkURL(s.signature(), docs)
 	require.NoError(t, err)
 	require.Equal(t, "https://shop.example"+path, whole)
 
 	for name, forged := range map[string]string{
 		"another target":     strings.Replace(path, "docs", "evil", 1),
-		"another key":        strings.Replace(path, sig.Key[:4], "0000", 1),
+		"another key":        strings.Replace(path, s.signature().Key[:4], "0000", 1),
 		"another experiment": strings.Replace(path, "pill_color", "button", 1),
 		"no signature":       path[:strings.LastIndex(path, ":")] + path[strings.Index(path, "?"):],
 	} {
-		require.NotEqual(t, path, forged)
-		_, resp = l.browser().get(forged)
-		require.Equal(t, http.StatusNotFound, resp.StatusCode, name)
-		require.Empty(t, resp.Header.Get("Location"))
+		t.Run(name, func(t *testing.T) {
+			require.NotEqual(t, path, forged)
+			page := s.visit(forged)
+			require.Equal(t, http.StatusNotFound, page.status)
+			require.Empty(t, page.header.Get("Location"))
+		})
 	}
 }
 
-func TestLinkFaults(t *testing.T) {
-	l := newLab(t, nil)
-	sig := l.exp.Assign(context.Background(), "anna").Signature()
-	_, err := l.site.LinkURL(sig, docs)
+func TestLinksThatCannotBeMade(t *testing.T) {
+	s := newShop(t, nil)
+	_, err := s.site.LinkURL(s.signature(), docs)
 	require.ErrorContains(t, err, "BaseURL")
-	_, err = l.site.LinkPath(core.Signature{Experiment: "shop_pill_color"}, docs)
+	_, err = s.site.LinkPath(core.Signature{Experiment: "shop_pill_color"}, docs)
 	require.ErrorContains(t, err, "needs the key")
-	_, err = l.site.LinkPath(sig, "javascript:alert(1)")
-	require.ErrorContains(t, err, "https://")
-	l = newLab(t, func(_ *core.Config, w *web.Config) { w.Mount, w.BaseURL = "", "https://shop.example" })
-	_, err = l.site.LinkURL(sig, docs)
+	s = newShop(t, func(_ *core.Config, w *web.Config) { w.Mount, w.BaseURL = "", "https://shop.example" })
+	_, err = s.site.LinkURL(s.signature(), docs)
 	require.ErrorContains(t, err, "Mount")
-	body, _ := l.browser().get("/experiment/client.js")
-	require.Equal(t, "red resolved", body, "without a mount all pages are the app's")
 }
 
 func TestLinksThatTrackNothing(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, w *web.Config) { w.Redirect = web.AllowHosts("shop.example") })
-	path := l.link(docs)
-	redirects := func(b *browser, method, path string) {
-		t.Helper()
-		_, resp := b.do(method, path, "")
-		require.Equal(t, http.StatusSeeOther, resp.StatusCode)
-		require.Empty(t, l.events.Take())
+	s := newShop(t, redirectsTo("shop.example"))
+	path := s.link(docs)
+	follow := func(t *testing.T, method, path, header, value string) {
+		page := s.browser().with(header, value).do(method, path, "")
+		require.Equal(t, http.StatusSeeOther, page.status)
+		require.Empty(t, s.events.Take())
 	}
-	redirects(l.browser(), http.MethodHead, path)
-	redirects(l.browser(), http.MethodGet, "/experiment/shop_pill_color:00000000000000000000000000000000?"+docs[:20])
-	redirects(l.browser(), http.MethodGet, "/experiment/nowhere:abc?"+docs[:20])
-	for _, name := range []string{"Sec-GPC", "DNT"} {
-		b := l.browser()
-		b.header.Set(name, "1")
-		redirects(b, http.MethodGet, path)
+	for name, c := range map[string]struct{ method, path, header, value string }{
+		"HEAD":          {"HEAD", path, "", ""},
+		"unknown key":   {"GET", "/experiment/shop_pill_color:00000000000000000000000000000000?" + docs, "", ""},
+		"no experiment": {"GET", "/experiment/nowhere:abc?" + docs, "", ""},
+		"GPC":           {"GET", path, "Sec-GPC", "1"},
+		"DNT":           {"GET", path, "DNT", "1"},
+		"prefetch":      {"GET", path, "Sec-Purpose", "prefetch"},
+	} {
+		t.Run(name, func(t *testing.T) { follow(t, c.method, c.path, c.header, c.value) })
 	}
-	b := l.browser()
-	b.header.Set("Sec-Purpose", "prefetch")
-	redirects(b, http.MethodGet, path)
-	l.flag = core.Decision{}
-	redirects(l.browser(), http.MethodGet, path)
-	_, resp := l.browser().do(http.MethodPost, path, "")
-	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
-	for _, bad := range []string{"/experiment/", "/experiment/x", "/experiment/x:?" + docs, "/experiment/:k?" + docs, "/experiment/x:k", "/experiment/a:b:c:d?" + docs} {
-		_, resp = l.browser().get(bad)
-		require.Equal(t, http.StatusNotFound, resp.StatusCode, bad)
-	}
+	s.flag = core.Decision{}
+	t.Run("experiment off", func(t *testing.T) { follow(t, "GET", path, "", "") })
 }
 
-func TestAllowHosts(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, w *web.Config) { w.Redirect = web.AllowHosts("shop.example", "Help.Example") })
+func TestWhatIsNoLink(t *testing.T) {
+	s := newShop(t, redirectsTo("shop.example"))
+	for _, bad := range []string{"/experiment/", "/experiment/x", "/experiment/x:?" + docs, "/experiment/:k?" + docs, "/experiment/x:k", "/experiment/a:b:c:d?" + docs} {
+		require.Equal(t, http.StatusNotFound, s.visit(bad).status, bad)
+	}
+	require.Equal(t, http.StatusMethodNotAllowed, s.browser().do(http.MethodPost, s.link(docs), "").status)
+}
+
+func TestUnsignedLinksNeedPermission(t *testing.T) {
+	leads := func(s *shop, target string) bool {
+		return s.visit("/experiment/shop_pill_color:abc?"+target).status == http.StatusSeeOther
+	}
+	s := newShop(t, redirectsTo("shop.example", "Help.Example"))
 	for target, ok := range map[string]bool{
 		"https://shop.example": true, "https://shop.example/a?b=c": true, "https://SHOP.example/": true,
 		"https://shop.example:443/": true, "https://help.example/x": true, url.QueryEscape("https://shop.example/#f"): true,
 		"https://www.shop.example/": false, "https://shop.example.evil.example/": false, "https://evil.example/shop.example": false,
 	} {
-		_, resp := l.browser().get("/experiment/shop_pill_color:abc?" + target)
-		require.Equal(t, ok, resp.StatusCode == http.StatusSeeOther, target)
+		require.Equal(t, ok, leads(s, target), target)
 	}
-	nowhere := newLab(t, nil)
-	_, resp := nowhere.browser().get("/experiment/shop_pill_color:abc?https://shop.example/")
-	require.Equal(t, http.StatusNotFound, resp.StatusCode, "by default links lead nowhere")
-	broken := newLab(t, func(_ *core.Config, w *web.Config) { w.Redirect = func(*url.URL) bool { panic("broken") } })
-	_, resp = broken.browser().get("/experiment/shop_pill_color:abc?https://shop.example/")
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
-}
+	require.False(t, leads(newShop(t, nil), "https://shop.example/"), "by default links lead nowhere")
+	broken := newShop(t, func(_ *core.Config, w *web.Config) { w.Redirect = func(*url.URL) bool { panic("broken") } })
+	require.False(t, leads(broken, "https://shop.example/"))
 
-func TestInsecureLinks(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, w *web.Config) { w.Insecure = true; w.Redirect = web.AllowHosts("127.0.0.1:8080") })
-	_, resp := l.browser().get("/experiment/shop_pill_color:abc?http://127.0.0.1:8080/docs")
-	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
-	_, resp = l.browser().get("/experiment/shop_pill_color:abc?http://127.0.0.1:8081/docs")
-	require.Equal(t, http.StatusNotFound, resp.StatusCode)
-	_, resp = l.browser().get(l.link("http://127.0.0.1:8081/docs"))
-	require.Equal(t, http.StatusSeeOther, resp.StatusCode)
+	insecure := newShop(t, func(c *core.Config, w *web.Config) {
+		redirectsTo("127.0.0.1:8080")(c, w)
+		w.Insecure = true
+	})
+	require.True(t, leads(insecure, "http://127.0.0.1:8080/docs"))
+	require.False(t, leads(insecure, "http://127.0.0.1:8081/docs"))
+	require.Equal(t, http.StatusSeeOther, insecure.visit(insecure.link("http://127.0.0.1:8081/docs")).status)
 }
 
 // hostile are targets that some parser takes for a way elsewhere.
@@ -153,59 +152,48 @@ var hostile = []string{
 	"https://shop.example/<script>", "https://shop.example/\"onload", "https://shop.example/`", "https://shop.example/" + strings.Repeat("a", 2048),
 }
 
-// permissive says yes to everything, so that only the safety checks remain.
-func permissive(_ *core.Config, w *web.Config) { w.Redirect = func(*url.URL) bool { return true } }
+// follow returns where a link leads, "" for nowhere. No HTTP client would send
+// each of these queries.
+func (s *shop) follow(path, query string) string {
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path, RawQuery: query}, Header: http.Header{}}
+	w := httptest.NewRecorder()
+	s.handler().ServeHTTP(w, r)
+	return w.Header().Get("Location")
+}
 
-// Hostile targets are refused on a real socket, raw and escaped, although the
-// app permits all, and although they are signed.
+// Hostile targets are neither signed nor followed, raw or escaped, although the
+// app permits all.
 func TestHostileTargetsAreRefused(t *testing.T) {
-	l := newLab(t, permissive)
-	require.Greater(t, len(hostile), 35)
-	key := l.exp.Assign(context.Background(), "anna").Key
+	s := newShop(t, func(_ *core.Config, w *web.Config) { w.Redirect = func(*url.URL) bool { return true } })
+	path := "/experiment/shop_pill_color:" + s.signature().Key
+	require.Equal(t, "https://shop.example/", s.follow(path, "https://shop.example/"))
+	s.events.Take()
 	for _, target := range hostile {
-		queries := []string{url.QueryEscape(target), target}
-		for i, query := range queries {
-			if i == 1 && strings.ContainsAny(query, " \r\n\x00") || i == 1 && strings.HasPrefix(query, "https%3A") {
-				continue // no request line holds it; escaped once it is a good target
-			}
-			for _, signature := range []string{"", ":" + l.site.SignLink("shop_pill_color", key, target)} {
-				status, location := l.raw("/experiment/shop_pill_color:" + key + signature + "?" + query)
-				require.NotEqual(t, http.StatusSeeOther, status, "%q", query)
-				require.GreaterOrEqual(t, status, 400, "%q", query)
-				require.Empty(t, location, "%q", query)
-			}
+		_, err := s.site.LinkPath(s.signature(), target)
+		require.Error(t, err, "%q", target)
+		require.Empty(t, s.follow(path, url.QueryEscape(target)), "%q", target)
+		if !strings.HasPrefix(target, "https%3A") { // which, taken as escaped, is a good one
+			require.Empty(t, s.follow(path, target), "%q", target)
 		}
 	}
-	require.Empty(t, l.events.Take())
-	status, location := l.raw("/experiment/shop_pill_color:" + key + "?https://shop.example/")
-	require.Equal(t, http.StatusSeeOther, status)
-	require.Equal(t, "https://shop.example/", location)
+	insecure := newShop(t, func(_ *core.Config, w *web.Config) { w.Insecure = true })
+	for _, target := range []string{"http://shop.example/", "https://shop.example:8443/"} {
+		path, query, _ := strings.Cut(insecure.link(target), "?")
+		require.Empty(t, s.follow(path, query), "signed by a site that permits it: %q", target)
+	}
+	require.Empty(t, s.events.Take())
 }
 
-// raw writes a request as it is, which no client would.
-func (l *lab) raw(target string) (status int, location string) {
-	conn, err := tls.Dial("tcp", l.server.Listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	require.NoError(l.t, err)
-	defer func() { _ = conn.Close() }()
-	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n", target)
-	require.NoError(l.t, err)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	require.NoError(l.t, err)
-	defer resp.Body.Close()
-	require.Empty(l.t, resp.Header.Values("Set-Cookie"))
-	return resp.StatusCode, resp.Header.Get("Location")
-}
-
-// FuzzLink holds two properties of whatever is asked for: a redirect leads to
-// the one host that is permitted, and its header has no line break.
+// FuzzLink: whatever is asked for, a redirect leads to the one host that is
+// permitted, and its header has no line break.
 func FuzzLink(f *testing.F) {
 	for _, target := range hostile {
 		f.Add("shop_pill_color:abc", target)
 	}
 	f.Add("shop_pill_color:abc:def", url.QueryEscape(docs))
-	l := newLab(f, func(_ *core.Config, w *web.Config) { w.Redirect = web.AllowHosts("shop.example") })
-	f.Fuzz(func(t *testing.T, rest, query string) {
-		location := l.site.Follow(rest, query)
+	s := newShop(f, redirectsTo("shop.example"))
+	f.Fuzz(func(t *testing.T, path, query string) {
+		location := s.follow("/experiment/"+path, query)
 		if location == "" {
 			return
 		}
