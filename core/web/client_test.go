@@ -75,7 +75,7 @@ func TestClientIsSmall(t *testing.T) {
 	require.NotContains(t, strings.ToLower(client), "</script", "it may be inline")
 	require.NotContains(t, client, "<!--")
 	for _, name := range []string{"published", "variant(", "track(", "experiment-slot"} {
-		require.Contains(t, web.Types, name)
+		require.Contains(t, web.TypeScript, name)
 	}
 }
 

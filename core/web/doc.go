@@ -45,6 +45,6 @@
 //
 // [Script] gives the page's JavaScript what was published. There,
 // experiments.variant(name) is the variant, experiments.track(name, action)
-// sends an event, and <experiment-slot> elements show what belongs to it. [Types]
-// has the declarations.
+// sends an event, and <experiment-slot> elements show what belongs to it.
+// [TypeScript] has the declarations.
 package web

@@ -1,11 +1,11 @@
 package web
 
 import (
+	"context"
 	"crypto/rand"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -13,32 +13,46 @@ import (
 )
 
 // A page is one request and the response to it: the scope of its experiments.
-// What is to be in the response's header waits until the header is written, so
-// that goroutines of the handler can run experiments at the same time.
+// Cookies are collected and added just before the header is sent, so goroutines
+// of the handler can run experiments at the same time.
 type page struct {
 	site *Site
 	r    *http.Request
 	w    http.ResponseWriter
 
-	quiet   atomic.Uint32 // silent: unasked, no, yes
-	forces  sync.Once
-	forced  map[string]string
-	private atomic.Bool // the response depends on an assignment
-	noStore atomic.Bool // or on a forced one
+	silence   atomic.Uint32 // Silent's answer: not yet known, no, yes
+	readForce sync.Once
+	forced    map[string]string
+	private   atomic.Bool // the response depends on an assignment
+	noStore   atomic.Bool // or on a forced one
 
-	mu     sync.Mutex
-	sealed bool // the header is written, or there is none
-	jar    map[string]*jarred
+	mu      sync.Mutex
+	sealed  bool // the header is sent, or there is none
+	cookies map[string]*cookieState
 }
 
 var _ core.Scope = (*page)(nil)
 
-// A jarred is one experiment's cookie during a request.
-type jarred struct {
-	v      core.Visitor
-	came   bool // with the request
-	change bool // to be sent: v, or the deletion if v has no ID
-	kept   bool // v is in the browser, or will be
+// A cookieState is one experiment's cookie during a request.
+type cookieState struct {
+	v       core.Visitor
+	came    bool // with the request
+	changed bool // to be sent: v, or the deletion if v has no ID
+	known   bool // v is in the browser, or will be
+}
+
+// newPage returns the page of a request, whose ctx it derives from ctx. Without w
+// there is no header to write.
+func (s *Site) newPage(ctx context.Context, w http.ResponseWriter, r *http.Request) *page {
+	p := &page{site: s, w: w, sealed: w == nil}
+	p.r = r.WithContext(core.WithScope(ctx, p))
+	return p
+}
+
+// pageOf returns the page of a ctx, nil outside of a request.
+func pageOf(ctx context.Context) *page {
+	p, _ := core.ScopeOf(ctx).(*page)
+	return p
 }
 
 // Visitor implements [core.Scope].
@@ -46,39 +60,38 @@ func (p *page) Visitor(experiment string, mint bool) core.Visitor {
 	mint = mint && !p.Silent()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	j := p.open(experiment)
+	c := p.cookie(experiment)
 	switch {
-	case j.kept:
-		return j.v
+	case c.known:
+		return c.v
 	case !mint || p.sealed:
 		return core.Visitor{}
-	case j.v.ID == "":
-		j.v = core.Visitor{ID: rand.Text(), Fresh: true}
+	case c.v.ID == "":
+		c.v = core.Visitor{ID: rand.Text(), Fresh: true}
 	}
-	return j.v
+	return c.v
 }
 
-// open returns the experiment's cookie, read when it is first asked for.
-func (p *page) open(experiment string) *jarred {
-	if j := p.jar[experiment]; j != nil {
-		return j
+// cookie returns the experiment's cookie, which is read when it is first asked
+// for.
+func (p *page) cookie(experiment string) *cookieState {
+	if c := p.cookies[experiment]; c != nil {
+		return c
 	}
-	j := &jarred{v: p.site.readCookie(p.r, experiment)}
-	if ask := p.site.cfg.Visitor; j.v.ID == "" && ask != nil {
-		p.site.asked("Visitor", false, func() bool {
-			if id := ask(p.r, experiment); len(id) <= maxID {
-				j.v.ID = id
-			}
-			return true
-		})
+	c := &cookieState{v: p.site.readCookie(p.r, experiment)}
+	if visitor := p.site.cfg.Visitor; c.v.ID == "" && visitor != nil {
+		id := callSafely(p.site, "Visitor", "", func() string { return visitor(p.r, experiment) })
+		if len(id) <= maxID {
+			c.v.ID = id
+		}
 	}
-	j.came = j.v.ID != ""
-	j.kept = j.came
-	if p.jar == nil {
-		p.jar = map[string]*jarred{}
+	c.came = c.v.ID != ""
+	c.known = c.came
+	if p.cookies == nil {
+		p.cookies = map[string]*cookieState{}
 	}
-	p.jar[experiment] = j
-	return j
+	p.cookies[experiment] = c
+	return c
 }
 
 // Keep implements [core.Scope].
@@ -88,48 +101,51 @@ func (p *page) Keep(experiment string, v core.Visitor) bool {
 	if p.sealed {
 		return false
 	}
-	j := p.open(experiment)
-	j.v, j.change, j.kept = v, true, true
+	c := p.cookie(experiment)
+	c.v, c.changed, c.known = v, true, true
 	return true
 }
 
-// Drop implements [core.Scope]. Once the header is written the cookie stays, and
+// Drop implements [core.Scope]. Once the header is sent the cookie stays, and
 // goes with the next request.
 func (p *page) Drop(experiment string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	j := p.open(experiment)
-	j.v, j.change, j.kept = core.Visitor{}, j.came, false
+	c := p.cookie(experiment)
+	c.v, c.changed, c.known = core.Visitor{}, c.came, false
 }
 
 // Silent implements [core.Scope].
 func (p *page) Silent() bool {
 	const no, yes = 1, 2
-	if p.quiet.Load() == 0 {
-		quiet := uint32(no)
+	if p.silence.Load() == 0 {
+		silence := uint32(no)
 		if p.site.silent(p.r) {
-			quiet = yes
+			silence = yes
 		}
-		p.quiet.Store(quiet)
+		p.silence.Store(silence)
 	}
-	return p.quiet.Load() == yes
+	return p.silence.Load() == yes
 }
 
 // Depends implements [core.Scope].
 func (p *page) Depends() { p.private.Store(true) }
 
 // Forced implements [core.Scope].
-func (p *page) Forced(experiment string) string {
-	p.forces.Do(func() {
+func (p *page) Forced(experiment string) string { return p.allForced()[experiment] }
+
+// allForced returns the variants that the request forces, by experiment.
+func (p *page) allForced() map[string]string {
+	p.readForce.Do(func() {
 		var asked bool
 		p.forced, asked = p.site.forcedBy(p.r)
 		p.noStore.Store(asked)
 	})
-	return p.forced[experiment]
+	return p.forced
 }
 
-// seal writes what experiments have to say into the header. It is called before
-// the header is written, and at the end.
+// seal adds what experiments have to say to the header. It is called just before
+// the header is sent, and at the end.
 func (p *page) seal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,25 +153,15 @@ func (p *page) seal() {
 		return
 	}
 	p.sealed = true
-	if p.jar == nil && !p.private.Load() && !p.noStore.Load() {
+	if p.cookies == nil && !p.private.Load() && !p.noStore.Load() {
 		return
 	}
-	h := p.w.Header()
-	for _, experiment := range slices.Sorted(maps.Keys(p.jar)) {
-		j := p.jar[experiment]
-		if !j.change {
-			continue
-		}
-		http.SetCookie(p.w, p.site.newCookie(experiment, j.v))
-		if expire := p.site.cfg.ExpireVisitor; expire != nil && j.v.ID == "" {
-			p.site.asked("ExpireVisitor", false, func() bool {
-				if c := expire(experiment); c != nil {
-					http.SetCookie(p.w, c)
-				}
-				return true
-			})
+	for _, experiment := range slices.Sorted(maps.Keys(p.cookies)) {
+		if c := p.cookies[experiment]; c.changed {
+			p.setCookie(experiment, c.v)
 		}
 	}
+	h := p.w.Header()
 	if p.private.Load() {
 		vary(h, "Cookie")
 		makePrivate(h)
@@ -165,34 +171,15 @@ func (p *page) seal() {
 	}
 }
 
-// vary adds a field to Vary, unless it is there.
-func vary(h http.Header, field string) {
-	for _, line := range h.Values("Vary") {
-		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, field) {
-				return
-			}
-		}
+// setCookie sends the cookie that keeps v; without an ID, those that delete ours
+// and the other system's.
+func (p *page) setCookie(experiment string, v core.Visitor) {
+	http.SetCookie(p.w, p.site.newCookie(experiment, v))
+	expire := p.site.cfg.ExpireVisitor
+	if v.ID != "" || expire == nil {
+		return
 	}
-	h.Add("Vary", field)
-}
-
-// makePrivate keeps the response out of shared caches, and leaves the rest of
-// Cache-Control as the app wants it.
-func makePrivate(h http.Header) {
-	kept := []string{"private"}
-	for _, line := range h.Values("Cache-Control") {
-		for directive := range strings.SplitSeq(line, ",") {
-			directive = strings.TrimSpace(directive)
-			name, _, _ := strings.Cut(strings.ToLower(directive), "=")
-			switch name {
-			case "", "public", "s-maxage", "private":
-			case "no-store":
-				return
-			default:
-				kept = append(kept, directive)
-			}
-		}
+	if c := callSafely(p.site, "ExpireVisitor", nil, func() *http.Cookie { return expire(experiment) }); c != nil {
+		http.SetCookie(p.w, c)
 	}
-	h.Set("Cache-Control", strings.Join(kept, ", "))
 }

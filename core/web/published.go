@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/http"
-	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
@@ -23,19 +22,19 @@ func Published(ctx context.Context) []core.Signature {
 	return signatures
 }
 
-// A shown experiment is what the page's JavaScript knows.
-type shown struct {
+// A publishedExperiment is what the page's JavaScript knows.
+type publishedExperiment struct {
 	core.Signature
 	// Token lets the page send events; none where nothing is tracked.
 	Token string `json:"token,omitempty"`
 }
 
-// shownIn returns what is published, by experiment; the last unit of one counts.
-func shownIn(ctx context.Context) map[string]shown {
-	all := map[string]shown{}
+// publishedIn returns what is published, by experiment; the last unit of one counts.
+func publishedIn(ctx context.Context) map[string]publishedExperiment {
+	all := map[string]publishedExperiment{}
 	p := pageOf(ctx)
 	for _, a := range core.PublishedIn(ctx) {
-		e := shown{Signature: a.Signature()}
+		e := publishedExperiment{Signature: a.Signature()}
 		if p != nil && p.site.cfg.Mount != "" && a.Tracked {
 			e.Token = p.site.eventToken(&a)
 		}
@@ -59,11 +58,11 @@ func Script(ctx context.Context, nonce string) template.HTML {
 		return ""
 	}
 	data := struct {
-		Published     map[string]shown
+		Published     map[string]publishedExperiment
 		Nonce         string
 		Track, Client string
 		Inline        template.JS
-	}{Published: shownIn(ctx), Nonce: nonce}
+	}{Published: publishedIn(ctx), Nonce: nonce}
 	if mount := p.site.cfg.Mount; mount != "" {
 		data.Track, data.Client = mount+"/"+trackPath, mount+"/"+clientPath
 	} else {
@@ -71,7 +70,7 @@ func Script(ctx context.Context, nonce string) template.HTML {
 	}
 	var b bytes.Buffer
 	if err := scripts.Execute(&b, data); err != nil {
-		p.site.log.ErrorContext(ctx, "experiment: no script", "error", err)
+		p.site.cfg.Logger.ErrorContext(ctx, "experiment: no script", "error", err)
 		return ""
 	}
 	return template.HTML(b.String())
@@ -84,7 +83,7 @@ func Script(ctx context.Context, nonce string) template.HTML {
 func PublishedHandler(publish func(r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		publish(r)
-		body, err := json.Marshal(shownIn(r.Context()))
+		body, err := json.Marshal(publishedIn(r.Context()))
 		if err != nil {
 			http.Error(w, "no experiments", http.StatusInternalServerError)
 			return
@@ -119,14 +118,4 @@ func signatureOf(ctx context.Context, experiment string) core.Signature {
 		}
 	}
 	return found
-}
-
-// tokenAge is how long a page may send events after it was made.
-const tokenAge = 24 * time.Hour
-
-// eventToken returns what the page presents to track events of the assignment.
-// It carries the entry, since for a new visitor nothing is stored.
-func (s *Site) eventToken(a *core.Assignment) string {
-	e := core.Entry{Variant: a.Variant, Previous: a.Previous, Origin: a.Origin}
-	return s.signed(stamp{s.now(), core.Visitor{Entry: e}}, signsEvent, a.Experiment, a.Key)
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
@@ -20,12 +21,21 @@ type clientEvent struct {
 	Label, Property                string
 }
 
-// Bounds of a client event, in bytes.
+// Bounds of a client event, in bytes, and of the time after which a page can't
+// send one any more.
 const (
 	maxEventBody = 4 << 10
 	maxAction    = 100
 	maxText      = 500
+	maxTokenAge  = 24 * time.Hour
 )
+
+// eventToken returns what a page presents to track events of the assignment. It
+// carries the entry, since for a new visitor nothing is stored.
+func (s *Site) eventToken(a *core.Assignment) string {
+	e := core.Entry{Variant: a.Variant, Previous: a.Previous, Origin: a.Origin}
+	return s.signer.signPayload(core.Visitor{Entry: e}, signsEvent, a.Experiment, a.Key)
+}
 
 // serveTrack takes an event from a page: from the same origin or one of
 // Config.Origins, with the token that the page was given. It answers 204, or
@@ -34,12 +44,7 @@ func (s *Site) serveTrack(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	vary(h, "Origin")
-	origin := r.Header.Get("Origin")
-	if !s.fromOurPage(r, origin) {
-		http.Error(w, "this page may not send events", http.StatusForbidden)
-		return
-	}
-	if slices.Contains(s.cfg.Origins, origin) {
+	if origin := r.Header.Get("Origin"); slices.Contains(s.cfg.Origins, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		if r.Method == http.MethodOptions {
 			h.Set("Access-Control-Allow-Headers", "Content-Type")
@@ -52,24 +57,27 @@ func (s *Site) serveTrack(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	ev, status := readEvent(w, r)
+	if !s.fromOurPage(r) {
+		http.Error(w, "this page may not send events", http.StatusForbidden)
+		return
+	}
+	posted, status := readEvent(w, r)
 	if status != 0 {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	known, ok := s.opened(ev.Token, tokenAge, signsEvent, ev.Experiment, ev.Key)
+	page, ok := s.signer.verifyPayload(posted.Token, maxTokenAge, signsEvent, posted.Experiment, posted.Key)
 	if !ok {
 		http.Error(w, "the token is not valid", http.StatusForbidden)
 		return
 	}
-	event := core.Event{Action: ev.Action, Value: ev.Value, Label: ev.Label, Property: ev.Property}
-	wanted := s.cfg.ClientEvent
-	if s.silent(r) || wanted != nil && !s.asked("ClientEvent", false, func() bool { return wanted(r.Context(), ev.Experiment, &event) }) {
+	event := core.Event{Action: posted.Action, Value: posted.Value, Label: posted.Label, Property: posted.Property}
+	if s.silent(r) || !s.wants(r, posted.Experiment, &event) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	if err := s.client.TrackEntry(r.Context(), ev.Experiment, ev.Key, known.Entry, event); err != nil {
-		s.untracked(r.Context(), "client", ev.Experiment, err)
+	if err := s.client.TrackEntry(r.Context(), posted.Experiment, posted.Key, page.Entry, event); err != nil {
+		s.logUntracked(r.Context(), "client", posted.Experiment, err)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -78,7 +86,8 @@ func (s *Site) serveTrack(w http.ResponseWriter, r *http.Request) {
 
 // fromOurPage reports whether a page of this host, or of Config.Origins, sends
 // the request. Browsers add Origin to every POST.
-func (s *Site) fromOurPage(r *http.Request, origin string) bool {
+func (s *Site) fromOurPage(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
 	if slices.Contains(s.cfg.Origins, origin) {
 		return true
 	}
@@ -87,6 +96,12 @@ func (s *Site) fromOurPage(r *http.Request, origin string) bool {
 	}
 	u, err := url.Parse(origin)
 	return err == nil && u.Host != "" && u.Host == r.Host
+}
+
+// wants asks Config.ClientEvent.
+func (s *Site) wants(r *http.Request, experiment string, ev *core.Event) bool {
+	ask := s.cfg.ClientEvent
+	return ask == nil || callSafely(s, "ClientEvent", false, func() bool { return ask(r.Context(), experiment, ev) })
 }
 
 // readEvent reads the body; a status other than 0 says why it can't be one.

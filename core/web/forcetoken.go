@@ -3,15 +3,33 @@ package web
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// DefaultForceParam is the query parameter that forces variants where
-// Config.ForceParam is empty.
-const DefaultForceParam = "glex_force"
+// ForceToken returns a value for the query parameter that forces the variant on
+// whoever presents it, for as long as ttl: for a link that is given to testers.
+// It can't be taken back, unless the site drops the secret. It is an error if
+// the client has no such experiment or variant, or if ttl is less than a second.
+// Programs without a site have the function [ForceToken], people the command
+// core/web/forcetoken.
+func (s *Site) ForceToken(experiment, variant string, ttl time.Duration) (string, error) {
+	variants := s.client.Variants(experiment)
+	switch {
+	case variants == nil:
+		return "", fmt.Errorf("web: no experiment is called %q on this client", experiment)
+	case !slices.Contains(variants, variant):
+		return "", fmt.Errorf("web: experiment %s has no variant %q; the variants are %q", experiment, variant, variants)
+	}
+	if err := checkForce(experiment, variant, ttl); err != nil {
+		return "", err
+	}
+	return s.signer.force(experiment, variant, time.Now().Add(ttl)), nil
+}
 
 // Secrets are what a site signs with, for [ForceToken]. As with a site, Secret
 // counts if it is not nil, else what is derived from KeySecret.
@@ -83,4 +101,15 @@ func checkForce(experiment, variant string, ttl time.Duration) error {
 func (s *signer) force(experiment, variant string, expires time.Time) string {
 	at := strconv.FormatInt(expires.Unix(), 36)
 	return experiment + ":" + variant + ":" + at + "." + s.sign(signsForce, experiment, variant, at)
+}
+
+// validForce reports whether force made the token for these, and it has not
+// expired.
+func (s *signer) validForce(experiment, variant, token string) bool {
+	expires, signature, ok := strings.Cut(token, ".")
+	if !ok || !s.valid(signature, signsForce, experiment, variant, expires) {
+		return false
+	}
+	at, err := strconv.ParseInt(expires, 36, 64)
+	return err == nil && time.Now().Unix() < at
 }
