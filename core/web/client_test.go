@@ -156,6 +156,11 @@ func TestClientEvents(t *testing.T) {
 	require.Equal(t, []any{"clicked", 2.5, "l", "p", "red", e.Key, core.SourceResolved},
 		[]any{got.Action, got.Value, got.Label, got.Property, got.Variant, got.Key, got.Origin})
 
+	t.Run("same origin by Sec-Fetch-Site alone", func(t *testing.T) {
+		b := s.browser().asPage().with("Origin", "").with("Sec-Fetch-Site", "same-origin")
+		require.Equal(t, http.StatusNoContent, b.track(e.event(t, nil)).status)
+		require.Len(t, s.events.Take(), 1)
+	})
 	t.Run("another origin that may", func(t *testing.T) {
 		b := s.browser().asPage().with("Origin", partner).with("Sec-Fetch-Site", "same-site")
 		resp := b.track(e.event(t, nil))
@@ -172,7 +177,7 @@ func TestClientEvents(t *testing.T) {
 		change        map[string]any
 		status        int
 	}{
-		"no origin":         {header: "Origin", status: 403},
+		"neither header":    {header: "Origin", status: 403},
 		"null origin":       {header: "Origin", value: "null", status: 403},
 		"another origin":    {header: "Origin", value: "https://evil.example", status: 403},
 		"another site":      {header: "Sec-Fetch-Site", value: "cross-site", status: 403},

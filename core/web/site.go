@@ -3,7 +3,9 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
@@ -11,9 +13,10 @@ import (
 // A Site connects the experiments of one client with HTTP. It is safe for many
 // goroutines. Make it with [New].
 type Site struct {
-	client *core.Client
-	cfg    Config
-	signer signer
+	client  *core.Client
+	cfg     Config
+	signer  signer
+	origins http.CrossOriginProtection // of client events
 }
 
 // New returns the site of a client. Its errors, joined, say what is wrong with
@@ -22,13 +25,21 @@ func New(client *core.Client, cfg Config) (*Site, error) {
 	if client == nil {
 		return nil, errors.New("web: the client is nil")
 	}
+	s := &Site{client: client}
 	signer, err := newSigner(client, &cfg)
-	if err := errors.Join(err, cfg.validate()); err != nil {
+	faults := []error{err, cfg.validate()}
+	for _, origin := range cfg.Origins {
+		if err := s.origins.AddTrustedOrigin(origin); err != nil {
+			faults = append(faults, fmt.Errorf("web: the origin %q is not allowed: one such as https://www.shop.example", origin))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	cfg.setDefaults()
 	cfg.Secret, cfg.PreviousSecrets = nil, nil // the signer has its own copies
-	return &Site{client, cfg, signer}, nil
+	s.cfg, s.signer = cfg, signer
+	return s, nil
 }
 
 // MustNew is [New] for main: it panics on an error.
