@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
+	"github.com/rolloutkit/rolloutkit/core/web"
 )
 
 // A null is a response that nobody reads.
@@ -54,7 +56,7 @@ func BenchmarkMiddleware(b *testing.B) { benchmark(b, newShop(b, nil).site.Handl
 
 // BenchmarkVisitor runs one experiment for a visitor whose cookie came back.
 func BenchmarkVisitor(b *testing.B) {
-	s := newShop(b, nil)
+	s := newShop(b, func(c *core.Config, _ *web.Config) { c.Store = memstore.New(nil) })
 	run := s.site.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.pill.Assign(r.Context(), "") }))
 	first := httptest.NewRecorder()
 	run.ServeHTTP(first, httptest.NewRequest(http.MethodGet, "/", nil))

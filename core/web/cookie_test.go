@@ -204,7 +204,7 @@ func FuzzCookie(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, variant, forged string) {
 		v := read("shop_pill_color", forged)
 		require.True(t, v == core.Visitor{} || strings.Contains(forged, genuine), "%v", v)
-		want := core.Visitor{ID: id, Unit: variant, Entry: core.Entry{Variant: variant, Origin: core.SourceForced, Final: len(id)%2 == 0}}
+		want := core.Visitor{ID: id, Unit: variant, Entry: core.Entry{Variant: variant, Previous: id, Origin: core.SourceForced, Open: forged}}
 		value := write(want)
 		if id == "" || len(id) > 200 || len(value) > 1024 {
 			want = core.Visitor{}

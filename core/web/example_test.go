@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/core/web"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
@@ -17,7 +18,7 @@ import (
 // exampleSite has one experiment, which gives everybody red.
 func exampleSite() (*web.Site, *core.Experiment[string, string]) {
 	client, err := core.New(core.Config{
-		Store: core.NewMemoryStore(nil), KeySecret: secret, NamePrefix: "shop", AllowForced: true,
+		Store: memstore.New(nil), KeySecret: secret, NamePrefix: "shop", AllowForced: true,
 		Tracker: core.TrackerFunc(func(_ context.Context, e core.Event) error {
 			fmt.Println("event:", e.Action, e.Experiment, e.Variant, e.Origin)
 			return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/core/web"
 	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
@@ -38,12 +39,12 @@ func (s *store) note(writes int, told ...any) {
 	fmt.Fprintln(&s.told, told...)
 }
 
-func (s *store) Load(ctx context.Context, experiment, key string, older []string) (core.Entry, []string, bool, error) {
-	s.note(0, experiment, key, older)
-	return s.Store.Load(ctx, experiment, key, older)
+func (s *store) Load(ctx context.Context, lookups []core.Lookup) error {
+	s.note(0, lookups)
+	return s.Store.Load(ctx, lookups)
 }
 
-func (s *store) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
+func (s *store) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, bool, error) {
 	s.note(1, experiment, key, old, e)
 	return s.Store.Claim(ctx, experiment, key, old, e)
 }
@@ -74,7 +75,7 @@ type (
 // newShop makes a shop, with changes to its configuration where change is not
 // nil.
 func newShop(t testing.TB, change func(*core.Config, *web.Config)) *shop {
-	s := &shop{t: t, store: &store{Store: core.NewMemoryStore(nil)}, events: &tracking.Recorder{}}
+	s := &shop{t: t, store: &store{Store: memstore.New(nil)}, events: &tracking.Recorder{}}
 	s.flag = core.Decision{State: core.Conditional, Variant: "red"}
 	logger := slog.New(slog.DiscardHandler)
 	cfg := core.Config{Store: s.store, Tracker: s.events, KeySecret: secret, Logger: logger, NamePrefix: "shop"}
@@ -91,7 +92,7 @@ func newShop(t testing.TB, change func(*core.Config, *web.Config)) *shop {
 	require.NoError(t, err)
 	s.page = func(w http.ResponseWriter, r *http.Request) {
 		a := s.pill.Publish(r.Context(), r.URL.Query().Get("user"))
-		_, _ = io.WriteString(w, a.Variant+" "+a.Source.String())
+		_, _ = io.WriteString(w, a.Variant+" "+string(a.Source))
 	}
 	return s
 }

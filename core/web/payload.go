@@ -16,13 +16,13 @@ type payload struct {
 }
 
 const (
-	payloadFormat = 1    // the first byte
+	payloadFormat = 2    // the first byte
 	maxSigned     = 1024 // letters of a signed payload
 	maxID         = 200  // bytes of a visitor's id
 	clockSkew     = 5 * time.Minute
 )
 
-// sign returns a payload of now with its signature, for a purpose and what it is
+// signPayload returns a payload of now with its signature, for a purpose and what it is
 // bound to.
 func (s *signer) signPayload(v core.Visitor, purpose string, bound ...string) string {
 	text := payload{time.Now(), v}.encode()
@@ -44,19 +44,13 @@ func (s *signer) verifyPayload(value string, maxAge time.Duration, purpose strin
 	return p.v, true
 }
 
-// encode returns the format byte, the time, the texts, the origin and whether
-// the entry is final, in base64url.
+// encode returns the format byte, the time and the texts, in base64url.
 func (p payload) encode() string {
 	b := binary.AppendUvarint([]byte{payloadFormat}, uint64(p.at.Unix()))
-	e := &p.v.Entry
-	for _, text := range []string{p.v.ID, p.v.Unit, e.Variant, e.Previous, e.Under} {
-		b = appendText(b, text)
+	for _, text := range p.texts() {
+		b = appendText(b, *text)
 	}
-	final := byte(0)
-	if e.Final {
-		final = 1
-	}
-	return base64.RawURLEncoding.EncodeToString(append(b, byte(e.Origin), final))
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // decode reads what encode wrote. It is for text whose signature was checked.
@@ -65,20 +59,32 @@ func decode(text string) (p payload, ok bool) {
 	if err != nil || len(b) == 0 || b[0] != payloadFormat {
 		return payload{}, false
 	}
-	at, n := binary.Uvarint(b[1:])
-	if n <= 0 || at > 1<<40 {
+	at, rest, ok := cutNumber(string(b[1:]))
+	if !ok || at > 1<<40 {
 		return payload{}, false
 	}
-	p.at, b = time.Unix(int64(at), 0), b[1+n:]
-	e := &p.v.Entry
-	for _, text := range []*string{&p.v.ID, &p.v.Unit, &e.Variant, &e.Previous, &e.Under} {
-		if *text, b, ok = cutText(b); !ok {
+	p.at = time.Unix(int64(at), 0)
+	for _, text := range p.texts() {
+		size, after, ok := cutNumber(rest)
+		if !ok || size > uint64(len(after)) {
 			return payload{}, false
 		}
+		*text, rest = after[:size], after[size:]
 	}
-	if len(b) != 2 || b[1] > 1 || len(p.v.ID) > maxID {
-		return payload{}, false
+	return p, rest == "" && len(p.v.ID) <= maxID
+}
+
+// cutNumber returns the uvarint at the beginning of s and what follows it.
+func cutNumber(s string) (n uint64, rest string, ok bool) {
+	n, size := binary.Uvarint([]byte(s[:min(len(s), binary.MaxVarintLen64)]))
+	if size <= 0 {
+		return 0, "", false
 	}
-	e.Origin, e.Final = core.Source(b[0]), b[1] == 1
-	return p, true
+	return n, s[size:], true
+}
+
+// texts returns what a payload holds besides the time.
+func (p *payload) texts() []*string {
+	e := &p.v.Entry
+	return []*string{&p.v.ID, &p.v.Unit, &e.Variant, &e.Previous, &e.Open, (*string)(&e.Origin)}
 }

@@ -79,13 +79,3 @@ func sum(secret []byte, purpose string, texts []string) []byte {
 func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
-
-// cutText returns the text at the beginning of b and what follows it.
-func cutText(b []byte) (text string, rest []byte, ok bool) {
-	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
-		return "", nil, false
-	}
-	b = b[size:]
-	return string(b[:n]), b[n:], true
-}

@@ -66,7 +66,7 @@ func shop(t *testing.T, cfg web.Config) http.Handler {
 	})
 	return web.MustNew(client, cfg).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := pillColor.Publish(r.Context(), "ada")
-		_, _ = io.WriteString(w, a.Variant+" "+a.Source.String()+" "+r.FormValue("q"))
+		_, _ = io.WriteString(w, a.Variant+" "+string(a.Source)+" "+r.FormValue("q"))
 	}))
 }
 
