@@ -7,14 +7,6 @@ import (
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
-// A visitor of the shop, as one line of the input says.
-type visitor struct {
-	ID       id     `json:"id"`       // text or a number
-	Since    int    `json:"since"`    // year in which the account was made; 0 for none
-	Customer bool   `json:"customer"` // has bought something already
-	Force    string `json:"force"`    // the variant a colleague wants to look at
-}
-
 // The variants, control first.
 var variants = []string{core.Control, "red", "blue", "green"}
 
@@ -49,7 +41,7 @@ func open(store core.Store, tracker core.Tracker, weights percent.Weights) (*cor
 			{Name: "existing_customer", If: func(_ context.Context, v visitor) bool { return v.Customer }},
 		},
 		Segments: []core.Segment[visitor]{
-			{Name: "old_account", Into: "blue", If: func(_ context.Context, v visitor) bool { return 0 < v.Since && v.Since < 2018 }},
+			{Name: "old_account", Variant: "blue", If: func(_ context.Context, v visitor) bool { return 0 < v.Since && v.Since < 2018 }},
 		},
 		Rollout: percent.New(weights),
 	})
