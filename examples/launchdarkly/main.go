@@ -10,6 +10,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldlog"
@@ -18,6 +19,7 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldfiledata"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/launchdarkly"
 )
 
@@ -33,6 +35,11 @@ func main() {
 
 // A visitor is the app's own type of a subject.
 type visitor struct{ ID, Plan string }
+
+type (
+	definition = core.Definition[visitor, string]
+	variant    = core.Variant[visitor, string]
+)
 
 // unit shares the plan with LaunchDarkly, whose rules may ask for it. The id
 // makes the anonymous key and stays here.
@@ -56,7 +63,7 @@ func run(w io.Writer, path string) error {
 
 	experiments, err := core.New(core.Config{
 		Rollout:    launchdarkly.New(client, &launchdarkly.Options{Definitions: flags}),
-		Store:      core.NewMemoryStore(nil),
+		Store:      memstore.New(nil),
 		KeySecret:  []byte("an example's secret is no secret"),
 		NamePrefix: "shop",
 		Logger:     slog.New(slog.DiscardHandler), // errors are printed below
@@ -66,52 +73,39 @@ func run(w io.Writer, path string) error {
 		return err
 	}
 
-	visitors := []visitor{{"ada", "gold"}, {"grace", "free"}, {"barbara", "free"}, {"margaret", "gold"}}
-	for _, e := range []struct {
-		name     string
-		variants []string
-	}{
-		{"pill_color", []string{"red", "blue"}}, // a percentage rollout
-		{"checkout", []string{core.Candidate}},  // a boolean flag with a rule
-		{"banner", []string{"wide"}},            // on for everybody
-		{"search", []string{core.Candidate}},    // off
-		{"delivery", []string{"pigeon"}},        // a rollout by users, whom it never sees
-		{"help", []string{core.Candidate}},      // no flag
+	for _, def := range []definition{
+		{Name: "pill_color", Variants: []variant{{Name: "red"}, {Name: "blue"}}}, // a percentage rollout
+		{Name: "checkout", Variants: []variant{{Name: core.Candidate}}},          // a boolean flag with a rule
+		{Name: "banner", Variants: []variant{{Name: "wide"}}},                    // on for everybody
+		{Name: "search", Variants: []variant{{Name: core.Candidate}}},            // off
+		{Name: "delivery", Variants: []variant{{Name: "pigeon"}}},                // a rollout by users, whom it never sees
+		{Name: "help", Variants: []variant{{Name: core.Candidate}}},              // no flag
 	} {
-		if err := show(w, experiments, e.name, e.variants, visitors); err != nil {
+		def.Unit = unit
+		experiment, err := core.Define(experiments, def)
+		if err != nil {
 			return err
 		}
+		fmt.Fprintf(w, "%s  %s\n", experiment.Name(), assigned(experiment))
 	}
 	return nil
 }
 
-// show defines an experiment and prints what the visitors get.
-func show(w io.Writer, client *core.Client, name string, variants []string, visitors []visitor) error {
-	def := core.Definition[visitor, string]{Name: name, Unit: unit}
-	for _, v := range variants {
-		def.Variants = append(def.Variants, core.Variant[visitor, string]{Name: v})
-	}
-	e, err := core.Define(client, def)
-	if err != nil {
-		return err
-	}
-	line := ""
-	for i, v := range visitors {
+// assigned says what the visitors get, or why they get nothing.
+func assigned(e *core.Experiment[visitor, string]) string {
+	var state core.State
+	var got []string
+	for _, v := range []visitor{{"ada", "gold"}, {"grace", "free"}, {"barbara", "free"}, {"margaret", "gold"}} {
 		a := e.Publish(context.Background(), v)
 		if a.Err != nil {
-			line = "  " + a.Err.Error() // the same for all
-			break
+			return a.Err.Error() // the same for all
 		}
-		if i == 0 {
-			line = "  " + a.State.String() + ": "
+		state = a.State
+		if a.Tracked {
+			got = append(got, v.ID+" "+a.Variant)
 		} else {
-			line += ", "
-		}
-		line += v.ID + " " + a.Variant
-		if !a.Tracked {
-			line += " (not counted)"
+			got = append(got, v.ID+" "+a.Variant+" (not counted)")
 		}
 	}
-	_, err = fmt.Fprintln(w, e.Name()+line)
-	return err
+	return state.String() + ": " + strings.Join(got, ", ")
 }

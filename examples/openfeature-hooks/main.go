@@ -8,9 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"sync"
@@ -23,33 +23,19 @@ import (
 )
 
 func main() {
+	addr := flag.String("addr", "", "serve at `HOST:PORT` until interrupted, instead of sending visits")
+	hook := flag.Bool("hook", true, "track experiments")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	defer stop()
+	if err := run(ctx, *addr, *hook, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// run returns the exit code: 1 for what went wrong, 2 for wrong arguments.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	options := flag.NewFlagSet("openfeature-hooks", flag.ContinueOnError)
-	options.SetOutput(stderr)
-	addr := options.String("addr", "", "serve at `HOST:PORT` until interrupted, instead of sending visits")
-	hook := options.Bool("hook", true, "track experiments")
-	if err := options.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return 0
-	} else if err != nil {
-		return 2
-	}
-	if err := serve(ctx, *addr, *hook, stdout); err != nil {
-		fmt.Fprintln(stderr, "openfeature-hooks:", err)
-		return 1
-	}
-	return 0
-}
-
-// serve runs the service: until ctx ends, or, without an address, for the visits
+// run runs the service: until ctx ends, or, without an address, for the visits
 // that it sends itself.
-func serve(ctx context.Context, addr string, hook bool, out io.Writer) (err error) {
+func run(ctx context.Context, addr string, hook bool, out io.Writer) (err error) {
 	api := isolated.NewAPI()
 	defer func() { err = errors.Join(err, api.Shutdown(context.Background())) }()
 	if err := api.SetProviderAndWait(ctx, flags()); err != nil {
@@ -75,15 +61,11 @@ func serve(ctx context.Context, addr string, hook bool, out io.Writer) (err erro
 		return err
 	}
 	server := &http.Server{Handler: &shop{flags: api.NewClient()}, ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	defer func() {
-		_ = server.Shutdown(context.Background())
-		<-ended
-	}()
+	go func() { _ = server.Serve(listener) }()
+	defer func() { _ = server.Close() }()
 	base := "http://" + listener.Addr().String()
 	if demo {
-		return visits(ctx, base, events)
+		return visits(base, events)
 	}
 	events.printf("serving at %s\n", base)
 	<-ctx.Done()
@@ -95,15 +77,11 @@ var secret = []byte("an example's secret of 32 bytes.")
 
 // visits sends the service the visits of some people, one after the other, some
 // of whom come again.
-func visits(ctx context.Context, base string, events *printer) error {
+func visits(base string, events *printer) error {
 	people := []string{"ada", "bob", "cy", "dot", "eve", "fay", "gil", "hal", "", "ada", "bob", "ada"}
 	for _, user := range people {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/?user="+url.QueryEscape(user), nil)
-		if err != nil {
-			return err
-		}
 		events.printf("%-8s", user)
-		response, err := http.DefaultClient.Do(request)
+		response, err := http.Get(base + "/?user=" + user)
 		if err != nil {
 			return err
 		}

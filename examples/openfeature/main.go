@@ -54,7 +54,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	fmt.Fprintln(out, "\n2. The experiment is a flag, for code that only speaks OpenFeature.")
-	if err := expose(ctx, api, shop, color, experimentDomain); err != nil {
+	if err := bind(ctx, api, shop, color, experimentDomain); err != nil {
 		return err
 	}
 	old := api.NewClient(of.WithDomain(experimentDomain))
@@ -76,7 +76,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	fmt.Fprintln(out, "\n4. An experiment that would ask itself is refused.")
-	err = expose(ctx, api, shop, color, flagDomain)
+	err = bind(ctx, api, shop, color, flagDomain)
 	fmt.Fprintf(out, "  %v\n", err)
 	return nil
 }

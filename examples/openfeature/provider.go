@@ -10,10 +10,10 @@ import (
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
-// expose makes the experiment a flag in a domain of its own.
-func expose(ctx context.Context, api *of.EvaluationAPI, client *core.Client, e *core.Experiment[customer, string], domain string) error {
-	// region expose
-	x := core.Expose(e, func(attrs map[string]any) (customer, error) {
+// bind makes the experiment a flag in a domain of its own.
+func bind(ctx context.Context, api *of.EvaluationAPI, client *core.Client, e *core.Experiment[customer, string], domain string) error {
+	// region bind
+	bound := core.Bind(e, func(attrs map[string]any) (customer, error) {
 		id, ok := attrs[of.TargetingKey].(string)
 		if !ok {
 			return customer{}, errors.New("there is no targeting key")
@@ -21,6 +21,6 @@ func expose(ctx context.Context, api *of.EvaluationAPI, client *core.Client, e *
 		staff, _ := attrs["staff"].(bool)
 		return customer{id: id, staff: staff}, nil
 	})
-	return api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x), of.WithDomain(domain))
+	return api.SetProviderAndWait(ctx, openfeature.NewProvider(client, bound), of.WithDomain(domain))
 	// endregion
 }

@@ -6,6 +6,7 @@ import (
 	of "github.com/open-feature/go-sdk/openfeature"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
@@ -21,7 +22,7 @@ func experiments(client *of.Client, tracker core.Tracker) (*core.Client, error) 
 	// region client
 	return core.New(core.Config{
 		Rollout:    openfeature.New(client, nil),
-		Store:      core.NewMemoryStore(nil),
+		Store:      memstore.New(nil),
 		Tracker:    tracker,
 		KeySecret:  []byte("an example's secret of 32 bytes."),
 		NamePrefix: "shop",

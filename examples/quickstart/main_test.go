@@ -14,19 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/golden"
 )
 
-// golden compares with a file in testdata, which ROLLOUTKIT_UPDATE=1 rewrites.
-func golden(t *testing.T, file, got string) {
+// compare wants what a file in testdata has, fit for any terminal.
+func compare(t *testing.T, file, got string) {
 	t.Helper()
-	file = filepath.Join("testdata", file)
-	if os.Getenv("ROLLOUTKIT_UPDATE") == "1" {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, string(want), got)
-	for _, line := range strings.Split(got, "\n") {
+	golden.Compare(t, file, got)
+	for line := range strings.SplitSeq(got, "\n") {
 		require.LessOrEqual(t, utf8.RuneCountInString(line), 80, line)
 		require.Equal(t, strings.TrimRight(line, " "), line)
 	}
@@ -43,15 +38,15 @@ func start(t *testing.T, file string, stdin io.Reader) (stdout, stderr string) {
 
 func TestBundledVisitors(t *testing.T) {
 	stdout, stderr := start(t, "", nil)
-	golden(t, "bundled.txt", stdout)
+	compare(t, "bundled.txt", stdout)
 	require.Empty(t, stderr)
 }
 
 func TestOwnVisitors(t *testing.T) {
 	file := filepath.Join("testdata", "own.jsonl")
 	stdout, stderr := start(t, file, nil)
-	golden(t, "own.txt", stdout)
-	golden(t, "own.stderr.txt", stderr)
+	compare(t, "own.txt", stdout)
+	compare(t, "own.stderr.txt", stderr)
 
 	f, err := os.Open(file)
 	require.NoError(t, err)
@@ -140,7 +135,7 @@ func TestSplitIsTested(t *testing.T) {
 		printSplit(&out, r, atFirst)
 		return out.String()
 	}
-	golden(t, "wrong.txt", split(250, 250, 250, 250))
+	compare(t, "wrong.txt", split(250, 250, 250, 250))
 	require.Contains(t, split(450, 90, 190, 270), "p = 0.013 (χ² = 10.75, 3 degrees): as intended", "chance is not suspected")
 	require.Contains(t, split(16, 4, 8, 12), "too few units to test the split")
 }

@@ -48,23 +48,19 @@ func connect(ctx context.Context, url, token string) (*connection, error) {
 	storage := unleash.NewStorage(nil, &unleash.StorageOptions{OnChange: onChange})
 	options := []uc.ConfigOption{
 		uc.WithUrl(url),
-		uc.WithAppName("rolloutkit-example"),
 		uc.WithCustomHeaders(http.Header{"Authorization": {token}}),
 		uc.WithHttpClient(&http.Client{Timeout: patience}),
 		uc.WithRefreshInterval(time.Second),
-		uc.WithBackupPath(backups),
 		uc.WithListener(unleash.Detach(ready)),
 	}
 	if url == "" {
 		storage = unleash.NewStorage(&uc.BootstrapStorage{Reader: bytes.NewReader(bootstrap)}, nil)
 		options = []uc.ConfigOption{
 			uc.WithUrl("http://127.0.0.1:1/"), // the client wants one; nobody is there
-			uc.WithAppName("rolloutkit-example"),
 			uc.WithDisableMetrics(true),
-			uc.WithBackupPath(backups),
 		}
 	}
-	options = append(options, uc.WithStorage(storage))
+	options = append(options, uc.WithStorage(storage), uc.WithAppName("rolloutkit-example"), uc.WithBackupPath(backups))
 	client, err := uc.NewClient(options...)
 	if err != nil {
 		cancel()

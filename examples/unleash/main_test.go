@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rolloutkit/rolloutkit/internal/golden"
 	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
 )
 
@@ -22,19 +22,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// shown is what the README shows.
-var shown = filepath.Join("testdata", "bootstrap.txt")
-
-// TestBootstrap needs no server. ROLLOUTKIT_UPDATE=1 rewrites what is shown.
+// TestBootstrap needs no server. The README shows what it prints.
 func TestBootstrap(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), nil, &out))
-	if os.Getenv("ROLLOUTKIT_UPDATE") != "" {
-		require.NoError(t, os.WriteFile(shown, out.Bytes(), 0o644))
-	}
-	want, err := os.ReadFile(shown)
-	require.NoError(t, err)
-	require.Equal(t, string(want), out.String())
+	golden.Compare(t, "bootstrap.txt", out.String())
 }
 
 func TestArguments(t *testing.T) {
@@ -43,7 +35,9 @@ func TestArguments(t *testing.T) {
 		"shop":    `unexpected argument "shop"`,
 		"-url %x": "invalid URL",
 	} {
-		require.ErrorContains(t, run(t.Context(), strings.Fields(args), &bytes.Buffer{}), text)
+		t.Run(args, func(t *testing.T) {
+			require.ErrorContains(t, run(t.Context(), strings.Fields(args), &bytes.Buffer{}), text)
+		})
 	}
 }
 
@@ -64,7 +58,7 @@ func TestServer(t *testing.T) {
 		t.Helper()
 		require.Eventually(t, func() bool { return strings.Contains(out.String(), line) }, time.Minute, 10*time.Millisecond)
 	}
-	want, err := os.ReadFile(shown)
+	want, err := os.ReadFile("testdata/bootstrap.txt")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(want)) {
 		shows(line)

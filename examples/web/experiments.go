@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/core/web"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
@@ -69,7 +70,7 @@ var mail = core.Definition[*user, string]{
 func newShop(base string) (*shop, error) {
 	s := &shop{base: base, sessions: map[string]*user{}, mails: make(chan *user, 100)}
 	client, err := core.New(core.Config{
-		Store:       core.NewMemoryStore(nil),
+		Store:       memstore.New(nil),
 		Tracker:     &s.events,
 		KeySecret:   []byte(rand.Text() + rand.Text()), // a real shop keeps its secret
 		NamePrefix:  "shop",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"net/http"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -13,16 +14,11 @@ var texts = template.Must(template.ParseFS(files, "pages/*.txt"))
 // A letter is a mail that was sent.
 type letter struct{ To, Text, Link string }
 
-// sendMails is the job that writes to new users, until ctx is cancelled.
-func (s *shop) sendMails(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case u := <-s.mails:
-			if err := s.write(ctx, u); err != nil {
-				log.Print(err)
-			}
+// sendMails is the job that writes to new users, until the queue is closed.
+func (s *shop) sendMails() {
+	for u := range s.mails {
+		if err := s.write(context.Background(), u); err != nil {
+			log.Print(err)
 		}
 	}
 }
@@ -61,7 +57,7 @@ func (s *shop) post(template string, l letter) error {
 
 func (s *shop) showOutbox(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	letters := append([]letter{}, s.outbox...)
+	letters := slices.Clone(s.outbox)
 	s.mu.Unlock()
 	s.show(w, r, "outbox.html", letters)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -85,19 +84,9 @@ func TestVisitorSignsUp(t *testing.T) {
 		require.Equal(t, first, v.variant())
 		v.signUp("Anna", false)
 		require.Equal(t, first, v.variant())
-		again := visit()
-		again.client.Jar.SetCookies(must(url.Parse(v.base)), v.client.Jar.Cookies(must(url.Parse(v.base))))
-		require.Equal(t, first, again.variant())
 	}
 	require.Greater(t, len(seen), 1, "all got %v", seen)
 	require.NotEmpty(t, s.events.last)
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 func TestStaffSeeControlAndSendNothing(t *testing.T) {
@@ -125,9 +114,8 @@ func TestTesterForcesEachVariant(t *testing.T) {
 
 func TestMailIsWrittenByAJob(t *testing.T) {
 	s, visit := open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go s.sendMails(ctx)
+	go s.sendMails()
+	defer close(s.mails)
 	v := visit()
 	v.signUp("Anna", false)
 	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.outbox) == 1 }, 10*time.Second, 5*time.Millisecond)
@@ -138,13 +126,4 @@ func TestMailIsWrittenByAJob(t *testing.T) {
 	require.Equal(t, "visited", last.Action)
 	require.Equal(t, "shop_welcome_mail", last.Experiment)
 	require.Equal(t, v.base+"/guide", last.Fields["url"])
-}
-
-func TestRunStopsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- run(ctx, "127.0.0.1:0") }()
-	cancel()
-	require.NoError(t, <-done)
-	require.Error(t, run(t.Context(), "nowhere:0:0"))
 }
