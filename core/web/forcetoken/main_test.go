@@ -71,12 +71,8 @@ func shop(t *testing.T, cfg web.Config) http.Handler {
 }
 
 func TestSiteAccepts(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "secret")
-	write := func(text string) string {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		return file
-	}
 	own := web.Config{Secret: []byte(webSecret), ForceParam: "try"}
+	const accepted, ignored = "dark blue forced a b", "red resolved a b"
 	for name, c := range map[string]struct {
 		cfg  web.Config
 		env  map[string]string
@@ -84,57 +80,52 @@ func TestSiteAccepts(t *testing.T) {
 		args []string
 		want string
 	}{
-		"environment":        {env: map[string]string{keySecretEnv: keySecret}, want: "dark blue forced a b"},
-		"file":               {file: keySecret, want: "dark blue forced a b"},
-		"file with its end":  {file: keySecret + "\n", want: "dark blue forced a b"},
-		"file first":         {file: keySecret, env: map[string]string{keySecretEnv: otherSecret}, want: "dark blue forced a b"},
-		"site's own":         {cfg: own, env: map[string]string{webSecretEnv: webSecret}, args: []string{"-web-secret", "-param", "try"}, want: "dark blue forced a b"},
-		"site's own, file":   {cfg: own, file: webSecret + "\n", args: []string{"-web-secret", "-param=try"}, want: "dark blue forced a b"},
-		"another secret":     {env: map[string]string{keySecretEnv: otherSecret}, want: "red resolved a b"},
-		"the other kind":     {file: keySecret, args: []string{"-web-secret"}, want: "red resolved a b"},
-		"one line too much":  {file: keySecret + "\n\n", want: "red resolved a b"},
-		"another line's end": {file: keySecret + "\r\n", want: "red resolved a b"},
-		"not trimmed":        {env: map[string]string{keySecretEnv: keySecret + "\n"}, want: "red resolved a b"},
-		"another parameter":  {env: map[string]string{keySecretEnv: keySecret}, args: []string{"-param", "try"}, want: "red resolved a b"},
+		"environment":       {env: map[string]string{keySecretEnv: keySecret}, want: accepted},
+		"file":              {file: keySecret, want: accepted},
+		"file with its end": {file: keySecret + "\n", want: accepted},
+		"file first":        {file: keySecret, env: map[string]string{keySecretEnv: otherSecret}, want: accepted},
+		"site's own":        {cfg: own, env: map[string]string{webSecretEnv: webSecret}, args: []string{"-web-secret", "-param", "try"}, want: accepted},
+		"the other kind":    {file: keySecret, args: []string{"-web-secret"}, want: ignored},
+		"one line too much": {file: keySecret + "\n\n", want: ignored},
+		"not trimmed":       {env: map[string]string{keySecretEnv: keySecret + "\n"}, want: ignored},
+		"another parameter": {env: map[string]string{keySecretEnv: keySecret}, args: []string{"-param", "try"}, want: ignored},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewTLSServer(shop(t, c.cfg))
-			defer server.Close()
-			args := append(c.args, "-url", server.URL+"/page?q=a+b")
+			args := append(c.args, "-url", "https://shop.example/page?q=a+b")
 			if c.file != "" {
-				args = append(args, "-secret-file", write(c.file))
+				args = append(args, "-secret-file", secretFile(t, c.file))
 			}
-			resp, err := server.Client().Get(made(t, c.env, args...))
-			require.NoError(t, err)
-			defer resp.Body.Close()
-			body, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			require.Equal(t, c.want, string(body))
+			w := httptest.NewRecorder()
+			shop(t, c.cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, made(t, c.env, args...), nil))
+			require.Equal(t, c.want, w.Body.String())
 		})
 	}
 }
 
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
 // The clock of the bubble is the site's and the command's.
 func TestTokenExpires(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		ttl  time.Duration
-	}{{nil, 24 * time.Hour}, {[]string{"-for", "90m"}, 90 * time.Minute}} {
-		synctest.Test(t, func(t *testing.T) {
-			site := shop(t, web.Config{})
-			token := made(t, map[string]string{keySecretEnv: keySecret}, c.args...)
-			shown := func() string {
-				w := httptest.NewRecorder()
-				r := httptest.NewRequest(http.MethodGet, "/", nil)
-				r.Header.Set(web.ForceHeader, token)
-				site.ServeHTTP(w, r)
-				return w.Body.String()
-			}
-			require.Equal(t, "dark blue forced ", shown())
-			time.Sleep(c.ttl - time.Second)
-			require.Equal(t, "dark blue forced ", shown())
-			time.Sleep(time.Second)
-			require.Equal(t, "red resolved ", shown())
+	for ttl, args := range map[time.Duration][]string{24 * time.Hour: nil, 90 * time.Minute: {"-for", "90m"}} {
+		t.Run(ttl.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				site := shop(t, web.Config{})
+				link := made(t, map[string]string{keySecretEnv: keySecret}, append(args, "-url", "https://shop.example/")...)
+				shown := func() string {
+					w := httptest.NewRecorder()
+					site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, link, nil))
+					return w.Body.String()
+				}
+				time.Sleep(ttl - time.Second)
+				require.Equal(t, "dark blue forced ", shown())
+				time.Sleep(time.Second)
+				require.Equal(t, "red resolved ", shown())
+			})
 		})
 	}
 }
@@ -147,55 +138,47 @@ func TestURLStaysAsItIs(t *testing.T) {
 		"http://localhost:8080/a%2Fb?z=%7e&a&b=1;2#x": {"http://localhost:8080/a%2Fb?z=%7e&a&b=1;2&glex_force=", "#x"},
 		"https://shop.example/?glex_force=b:c":        {"https://shop.example/?glex_force=b:c&glex_force=", ""},
 	} {
-		link := made(t, env, "-url", page)
-		value, before := strings.CutPrefix(link, parts[0])
-		value, after := strings.CutSuffix(value, parts[1])
-		require.True(t, before && after, link)
-		token, err := url.QueryUnescape(value)
-		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(token, "shop_pill_color:dark blue:"), token)
+		t.Run(page, func(t *testing.T) {
+			link := made(t, env, "-url", page)
+			value, before := strings.CutPrefix(link, parts[0])
+			value, after := strings.CutSuffix(value, parts[1])
+			require.True(t, before && after, link)
+			token, err := url.QueryUnescape(value)
+			require.NoError(t, err)
+			require.True(t, strings.HasPrefix(token, "shop_pill_color:dark blue:"), token)
+		})
 	}
 }
 
 func TestBadInput(t *testing.T) {
 	env := map[string]string{keySecretEnv: keySecret, webSecretEnv: "short"}
-	for args, want := range map[string]string{
-		"":                 "-experiment is missing: the full name of one, such as shop_pill_color",
-		"-experiment a":    "-variant is missing: the name of one, such as blue",
-		"-experiment Shop": "-variant is missing: the name of one, such as blue",
-		"-experiment Shop -variant b": `the full name "Shop" of an experiment is not allowed: ` +
-			"1 to 100 of a-z, 0-9 and _ . / -, beginning with a letter",
-		"-experiment a -variant b:c": `the variant name "b:c" is not allowed: ` +
-			"1 to 100 of A-Z, a-z, 0-9, space and _ . -, beginning with a letter or digit",
-		"-experiment a -variant b -for 24":               `invalid value "24" for flag -for: it takes a time such as 90m, 24h or 168h`,
-		"-experiment a -variant b -for 0s":               "a token can't last 0s; it needs at least 1s",
-		"-experiment a -variant b -for -24h":             "a token can't last -24h0m0s; it needs at least 1s",
-		"-experiment a -variant b c":                     "there is an argument that belongs to no flag; a name with a space needs quotes",
-		"-experiment a -variant b -secret=x":             "flag provided but not defined: -secret",
-		"-experiment a -variant b -param= -url /":        "-param is empty: it takes a name such as glex_force",
-		"-experiment a -variant b -secret-file=":         "-secret-file is empty: it takes the name of a file",
-		"-experiment a -variant b -url /page":            `-url "/page" is not allowed: one such as https://shop.example/page`,
-		"-experiment a -variant b -url shop.example":     `-url "shop.example" is not allowed: one such as https://shop.example/page`,
-		"-experiment a -variant b -url ftp://a.example/": `-url "ftp://a.example/" is not allowed: one such as https://shop.example/page`,
-		"-experiment a -variant b -web-secret":           "Secret has 5 bytes; it needs at least 32",
+	const named = "-experiment a -variant b "
+	for _, c := range []struct {
+		env        map[string]string
+		args, want string
+	}{
+		{env, "", "-experiment is missing: the full name of one, such as shop_pill_color"},
+		{env, "-experiment a", "-variant is missing: the name of one, such as blue"},
+		{env, "-experiment Shop -variant b", `the full name "Shop" of an experiment is not allowed: ` +
+			"1 to 100 of a-z, 0-9 and _ . / -, beginning with a letter"},
+		{env, named + "-for 24", `invalid value "24" for flag -for: it takes a time such as 90m, 24h or 168h`},
+		{env, named + "-for -24h", "a token can't last -24h0m0s; it needs at least 1s"},
+		{env, named + "c", "there is an argument that belongs to no flag; a name with a space needs quotes"},
+		{env, named + "-secret=x", "flag provided but not defined: -secret"},
+		{env, named + "-param= -url /", "-param is empty: it takes a name such as glex_force"},
+		{env, named + "-secret-file=", "-secret-file is empty: it takes the name of a file"},
+		{env, named + "-url /page", `-url "/page" is not allowed: one such as https://shop.example/page`},
+		{env, named + "-url ftp://a.example/", `-url "ftp://a.example/" is not allowed: one such as https://shop.example/page`},
+		{env, named + "-web-secret", "Secret has 5 bytes; it needs at least 32"},
+		{env, named + "-secret-file " + secretFile(t, "\n"), "KeySecret has 0 bytes; it needs at least 32"},
+		{env, named + "-secret-file missing", "-secret-file can't be read: open missing: no such file or directory"},
+		{nil, named, "there is no secret: set $ROLLOUTKIT_KEY_SECRET, or name a file with -secret-file"},
+		{nil, named + "-web-secret", "there is no secret: set $ROLLOUTKIT_WEB_SECRET, or name a file with -secret-file"},
 	} {
-		require.Equal(t, ran{2, "", "forcetoken: " + want + "\n"}, command(env, strings.Fields(args)...), args)
+		t.Run(c.args, func(t *testing.T) {
+			require.Equal(t, ran{2, "", "forcetoken: " + c.want + "\n"}, command(c.env, strings.Fields(c.args)...))
+		})
 	}
-	named := []string{"-experiment", "a", "-variant", "b"}
-	require.Equal(t, ran{2, "", "forcetoken: there is no secret: set $ROLLOUTKIT_KEY_SECRET, or name a file with -secret-file\n"},
-		command(nil, named...))
-	require.Equal(t, ran{2, "", "forcetoken: there is no secret: set $ROLLOUTKIT_WEB_SECRET, or name a file with -secret-file\n"},
-		command(nil, append(named, "-web-secret")...))
-	missing := command(env, append(named, "-secret-file", filepath.Join(t.TempDir(), "missing"))...)
-	require.Equal(t, 2, missing.code)
-	require.Empty(t, missing.out)
-	require.Regexp(t, `^forcetoken: -secret-file can't be read: open .*missing: .+\n$`, missing.errors)
-	empty := filepath.Join(t.TempDir(), "empty")
-	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
-	require.Equal(t, ran{2, "", "forcetoken: KeySecret has 0 bytes; it needs at least 32\n"},
-		command(env, append(named, "-secret-file", empty)...))
-	require.Equal(t, ran{2, "", "forcetoken: Secret has 0 bytes; it needs at least 32\n"},
-		command(env, append(named, "-web-secret", "-secret-file", empty)...))
 }
 
 func TestHelp(t *testing.T) {
