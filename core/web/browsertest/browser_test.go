@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,19 +28,40 @@ const root = "../../.."
 // hanging is how long a browser may take before a test counts as stuck.
 const hanging = 2 * time.Minute
 
-// A shop is a running examples/web.
-type shop struct {
+// A browser is a chromium with a new profile, and a shop of its own.
+type browser struct {
 	t    *testing.T
-	base string
+	base string // the shop's URL
+	ctx  context.Context
 }
 
-// open starts the shop, and skips the test unless real servers are asked for and
-// there is a browser.
-func open(t *testing.T) *shop {
+// open opens a shop and a browser, and skips the test unless real servers are
+// asked for and there is a browser.
+func open(t *testing.T) *browser {
 	realserver.Require(t, "chromium", nil)
-	if _, err := browserPath(); err != nil {
+	path, err := browserPath()
+	if err != nil {
 		realserver.Require(t, "chromium", err)
 	}
+	options := append([]chromedp.ExecAllocatorOption{}, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(path),
+		chromedp.UserDataDir(profile(t)), chromedp.WSURLReadTimeout(hanging), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
+		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.WindowSize(1000, 760))
+	limited, stop := context.WithTimeout(context.Background(), hanging)
+	t.Cleanup(stop)
+	allocated, stop := chromedp.NewExecAllocator(limited, options...)
+	t.Cleanup(stop)
+	ctx, stop := chromedp.NewContext(allocated)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx); stop() })
+	b := &browser{t, openShop(t), ctx}
+	b.do(chromedp.Navigate("about:blank"))
+	realserver.Ran("chromium", eval[string](b, `navigator.userAgent`), b.base)
+	return b
+}
+
+// openShop runs examples/web and returns its URL.
+func openShop(t *testing.T) string {
 	binary := filepath.Join(t.TempDir(), "shop")
 	build := exec.Command("go", "build", "-o", binary, "./examples/web")
 	build.Dir = root
@@ -54,15 +73,14 @@ func open(t *testing.T) *shop {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
 	_, base, ok := strings.Cut(strings.TrimSpace(line), "The shop is open: ")
 	require.True(t, ok, line)
-	go func() { _, _ = io.Copy(io.Discard, stdout) }()
-	return &shop{t, base}
+	return base
 }
 
 func browserPath() (string, error) {
@@ -75,40 +93,13 @@ func browserPath() (string, error) {
 }
 
 // events returns what the shop tracked, assignment events and others.
-func (s *shop) events() (all []core.Event) {
-	s.t.Helper()
-	resp, err := http.Get(s.base + "/events")
-	require.NoError(s.t, err)
+func (b *browser) events() (all []core.Event) {
+	b.t.Helper()
+	resp, err := http.Get(b.base + "/events")
+	require.NoError(b.t, err)
 	defer resp.Body.Close()
-	require.NoError(s.t, json.NewDecoder(resp.Body).Decode(&all))
+	require.NoError(b.t, json.NewDecoder(resp.Body).Decode(&all))
 	return all
-}
-
-// A browser is a chromium of its own, with a new profile.
-type browser struct {
-	t    *testing.T
-	shop *shop
-	ctx  context.Context
-}
-
-func (s *shop) browser() *browser {
-	path, err := browserPath()
-	require.NoError(s.t, err)
-	options := append([]chromedp.ExecAllocatorOption{}, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.ExecPath(path),
-		chromedp.UserDataDir(profile(s.t)), chromedp.WSURLReadTimeout(hanging), chromedp.Flag("headless", true), chromedp.Flag("no-sandbox", true),
-		chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.WindowSize(1000, 760))
-	limited, stop := context.WithTimeout(context.Background(), hanging)
-	s.t.Cleanup(stop)
-	allocated, stop := chromedp.NewExecAllocator(limited, options...)
-	s.t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(allocated)
-	s.t.Cleanup(func() { _ = chromedp.Cancel(ctx); stop() })
-	b := &browser{s.t, s, ctx}
-	b.do(chromedp.Navigate("about:blank"))
-	realserver.Ran("chromium", eval[string](b, `navigator.userAgent`), s.base)
-	return b
 }
 
 // profile returns a directory for a browser. Processes of the browser that
@@ -131,7 +122,7 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 
 func (b *browser) visit(path string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(b.shop.base + path))
+	b.do(chromedp.Navigate(b.base + path))
 }
 
 // eval returns what an expression yields in the page.

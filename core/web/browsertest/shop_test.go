@@ -22,8 +22,7 @@ func actions(events []core.Event) (all []string) {
 }
 
 func TestStickyOverReloadsAndSignIn(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	first := b.variant()
 	b.shoot("landing-" + first)
 	for range 3 {
@@ -31,7 +30,7 @@ func TestStickyOverReloadsAndSignIn(t *testing.T) {
 	}
 	require.Len(t, b.cookies(), 2, "one for each experiment")
 	require.Equal(t, "true", b.like())
-	liked := s.events()
+	liked := b.events()
 	require.Equal(t, "shop_landing liked", actions(liked)[len(actions(liked))-1])
 	require.Equal(t, first, liked[len(liked)-1].Variant)
 
@@ -41,7 +40,7 @@ func TestStickyOverReloadsAndSignIn(t *testing.T) {
 	require.Equal(t, []string{"session"}, b.cookies(), "the visitor's cookies are gone")
 	require.Equal(t, "true", b.like())
 	ids := map[string]bool{}
-	for _, e := range s.events() {
+	for _, e := range b.events() {
 		if e.Action == core.ActionAssignment && e.Experiment == "shop_landing" {
 			require.Equal(t, first, e.Variant)
 			ids[e.Key] = true
@@ -51,8 +50,7 @@ func TestStickyOverReloadsAndSignIn(t *testing.T) {
 }
 
 func TestForceSwitchesAndSurvivesSignIn(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	before := b.variant()
 	b.visit("/testers")
 	b.shoot("testers")
@@ -68,7 +66,7 @@ func TestForceSwitchesAndSurvivesSignIn(t *testing.T) {
 	b.shoot("forced-" + other)
 	b.signUp("Tess", false)
 	require.Equal(t, other, b.variant())
-	for _, e := range s.events() {
+	for _, e := range b.events() {
 		if e.Experiment == "shop_landing" && e.Variant == other {
 			require.Equal(t, core.SourceForced, e.Origin)
 		}
@@ -76,8 +74,7 @@ func TestForceSwitchesAndSurvivesSignIn(t *testing.T) {
 }
 
 func TestExcludedSeeControlAndSendNothing(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	// Without a page before the sign-up nothing has been assigned.
 	b.visit("/guide")
 	b.script(`
@@ -90,23 +87,21 @@ func TestExcludedSeeControlAndSendNothing(t *testing.T) {
 	require.True(t, eval[bool](b, `experiments.published.shop_landing.excluded`))
 	require.Equal(t, "false", b.like())
 	b.shoot("excluded")
-	require.Empty(t, actions(s.events()))
+	require.Empty(t, actions(b.events()))
 }
 
 func TestPrivacySignalSendsNothing(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	b.header("Sec-GPC", "1")
 	require.Equal(t, "control", b.variant())
 	require.Equal(t, "false", b.like())
 	b.shoot("gpc")
 	require.Empty(t, b.cookies())
-	require.Empty(t, s.events())
+	require.Empty(t, b.events())
 }
 
 func TestWithoutJavaScript(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	b.withoutScripts()
 	b.visit("/")
 	page, err := chromedp.Run(b.ctx, chromedp.OuterHTML(chromedp.CSS("html")))
@@ -115,7 +110,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	slots := visibleSlots(t, page)
 	require.Equal(t, []string{"New: first flush from Darjeeling."}, slots, "control is what those without a script see")
 	b.do(chromedp.SendKeys(chromedp.CSS("input[name=name]"), "Noa"), chromedp.Click(chromedp.CSS("#signup")), chromedp.WaitVisible(chromedp.CSS("#gift")))
-	require.Contains(t, actions(s.events()), "shop_landing signed_up")
+	require.Contains(t, actions(b.events()), "shop_landing signed_up")
 }
 
 // visibleSlots returns the texts of the slots that are not hidden.
@@ -140,8 +135,7 @@ func visibleSlots(t *testing.T, page string) (texts []string) {
 }
 
 func TestSlotsShowTheVariant(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	b.visit("/")
 	wanted := map[string]string{"control": "New: first flush from Darjeeling.", "shipping": "Free shipping this week."}
 	shown := `[...document.querySelectorAll("experiment-slot")].filter((s) => s.offsetParent).map((s) => s.textContent).join()`
@@ -157,16 +151,15 @@ func TestSlotsShowTheVariant(t *testing.T) {
 }
 
 func TestMailLink(t *testing.T) {
-	s := open(t)
-	b := s.browser()
+	b := open(t)
 	b.signUp("Anna", false)
 	b.visit("/outbox")
 	b.do(chromedp.WaitVisible(chromedp.CSS("a.link")))
 	b.shoot("outbox")
 	b.do(chromedp.Click(chromedp.CSS("a.link")), chromedp.WaitVisible(chromedp.CSS("h1")))
-	require.Equal(t, s.base+"/guide", eval[string](b, `location.href`))
-	events := s.events()
+	require.Equal(t, b.base+"/guide", eval[string](b, `location.href`))
+	events := b.events()
 	last := events[len(events)-1]
 	require.Equal(t, "visited", last.Action)
-	require.Equal(t, s.base+"/guide", last.Fields["url"])
+	require.Equal(t, b.base+"/guide", last.Fields["url"])
 }
