@@ -53,18 +53,13 @@ func TestScript(t *testing.T) {
 	key := s.pill.Assign(context.Background(), "anna").Key
 	require.Equal(t, shown{Variant: "red", Experiment: "shop_pill_color", Key: key}, e)
 	require.Empty(t, web.Script(context.Background(), ""), "outside of a request")
+	e = shownPill(t, s.browser().with("Sec-GPC", "1").get("/?user=anna").body)
+	require.Equal(t, shown{Variant: "red", Experiment: "shop_pill_color", Key: key}, e, "nothing is tracked, so no token")
 
 	s = newShop(t, func(_ *core.Config, w *web.Config) { w.Mount = "" }).withScript("")
 	page = s.visit("/?user=anna").body
 	require.Empty(t, shownPill(t, page).Token, "nobody takes events")
 	require.Contains(t, page, "customElements.define", "the client is inline")
-}
-
-func TestPagesThatAreNotTrackedHaveNoToken(t *testing.T) {
-	b := newShop(t, nil).withScript("").browser()
-	e := shownPill(t, b.with("Sec-GPC", "1").get("/?user=anna").body)
-	require.Equal(t, "red", e.Variant)
-	require.Empty(t, e.Token)
 }
 
 func TestClientIsSmall(t *testing.T) {

@@ -72,9 +72,14 @@ func TestWithRequest(t *testing.T) {
 
 func TestHandlerTwiceIsOnce(t *testing.T) {
 	s := newShop(t, nil)
+	between := func(w http.ResponseWriter, r *http.Request) {
+		s.pill.Publish(r.Context(), "")
+		s.handler().ServeHTTP(w, r)
+	}
 	w := httptest.NewRecorder()
-	s.site.Handler(s.handler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	s.site.Handler(http.HandlerFunc(between)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	require.Len(t, w.Result().Cookies(), 1)
+	require.Len(t, s.events.Take(), 1)
 }
 
 func TestHandlerWithoutAMount(t *testing.T) {
@@ -119,11 +124,7 @@ func TestVisitorStaysNoUnitOnceTheHeaderIsSent(t *testing.T) {
 
 func TestCookieIsSentHoweverTheResponseEnds(t *testing.T) {
 	for name, end := range map[string]http.HandlerFunc{
-		"nothing": func(http.ResponseWriter, *http.Request) {},
-		"hints": func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(http.StatusEarlyHints)
-			w.WriteHeader(http.StatusOK)
-		},
+		"nothing":  func(http.ResponseWriter, *http.Request) {},
 		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) },
 		"file": func(w http.ResponseWriter, r *http.Request) {
 			http.ServeContent(w, r, "a.txt", time.Time{}, strings.NewReader("a"))
@@ -135,6 +136,13 @@ func TestCookieIsSentHoweverTheResponseEnds(t *testing.T) {
 			require.Len(t, s.serve("/").cookies, 1)
 		})
 	}
+}
+
+func TestEarlyHintsAreNotTheHeader(t *testing.T) {
+	s := newShop(t, nil)
+	page := s.page
+	s.page = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusEarlyHints); page(w, r) }
+	require.Len(t, s.serve("/").cookies, 1)
 }
 
 func TestHandlersCanHijack(t *testing.T) {

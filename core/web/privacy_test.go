@@ -65,19 +65,6 @@ func TestVisitorWithACookieKeepsTheVariantUnderGPC(t *testing.T) {
 	require.Empty(t, s.events.Take())
 }
 
-func TestFloodWithoutCookiesStoresNothing(t *testing.T) {
-	s := newShop(t, nil)
-	s.page = func(_ http.ResponseWriter, r *http.Request) {
-		s.pill.Publish(r.Context(), "")
-		_ = s.pill.Track(r.Context(), "", core.Event{Action: "clicked"})
-	}
-	for range 500 {
-		s.visit("/")
-	}
-	require.Zero(t, s.store.writes)
-	require.Len(t, s.events.Take(), 1000)
-}
-
 // personal is what must not get out.
 const personal = "canary.7f3a@mail.example"
 

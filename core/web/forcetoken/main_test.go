@@ -159,8 +159,6 @@ func TestBadInput(t *testing.T) {
 	}{
 		{env, "", "-experiment is missing: the full name of one, such as shop_pill_color"},
 		{env, "-experiment a", "-variant is missing: the name of one, such as blue"},
-		{env, "-experiment Shop -variant b", `the full name "Shop" of an experiment is not allowed: ` +
-			"1 to 100 of a-z, 0-9 and _ . / -, beginning with a letter"},
 		{env, named + "-for 24", `invalid value "24" for flag -for: it takes a time such as 90m, 24h or 168h`},
 		{env, named + "-for -24h", "a token can't last -24h0m0s; it needs at least 1s"},
 		{env, named + "c", "there is an argument that belongs to no flag; a name with a space needs quotes"},
