@@ -19,7 +19,7 @@
 //
 // # Privacy
 //
-// Where a request says DNT or Sec-GPC, or lacks consent, or comes of a bot, no
+// Where a request says DNT or Sec-GPC, or lacks consent, or comes from a bot, no
 // new cookie is set and no event leaves. A visitor with a cookie, and an actor
 // who is known, see their variants all the same. Cookies, links, tokens and what
 // is published hold anonymous keys, random ids and names of variants.
