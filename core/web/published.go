@@ -3,12 +3,27 @@ package web
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"html/template"
 	"net/http"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
+
+// What is served under Config.Mount, besides links.
+const (
+	clientPath = "client.js"
+	trackPath  = "track"
+)
+
+//go:embed client.js
+var clientJS string
+
+// TypeScript is the declaration file of the client's JavaScript, client.d.ts.
+//
+//go:embed client.d.ts
+var TypeScript string
 
 // Published returns the signatures of the experiments that were run or published
 // in the request of ctx, in the order of their first time. Excluded ones say so;
@@ -118,4 +133,14 @@ func signatureOf(ctx context.Context, experiment string) core.Signature {
 		}
 	}
 	return found
+}
+
+func serveClient(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	h.Set("Cache-Control", "public, max-age=3600")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.Method == http.MethodGet {
+		_, _ = w.Write([]byte(clientJS))
+	}
 }
