@@ -146,11 +146,11 @@ func (s *scoped) decided(at unitRef) (decision, bool) {
 }
 
 // remember keeps a decision. If another goroutine was first it returns that one,
-// unless d is to reunitRef it.
-func (s *scoped) remember(at unitRef, d decision, reunitRef bool) (first decision, lost bool) {
+// unless d is to replace it.
+func (s *scoped) remember(at unitRef, d decision, replace bool) (first decision, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first, lost = s.decisions[at]; lost && !reunitRef {
+	if first, lost = s.decisions[at]; lost && !replace {
 		return first, true
 	}
 	if s.decisions == nil {
