@@ -1,10 +1,18 @@
 # `make` lists what there is. `.ci/run` does all that has to pass.
 
+# The module of the tools of others.
+PINNED = internal/tools/pinned
+
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# The directories with a go.mod: users depend on the first alone.
+# The directories with a go.mod and Go code: users depend on the first alone.
 MODULES := . $(sort $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod \
-	-not -path '*/node_modules/*' -not -path '*/testdata/*' -not -path './out/*')))
+	-not -path '*/node_modules/*' -not -path '*/testdata/*' -not -path './out/*' -not -path './$(PINNED)/*')))
+
+# PACKAGES="./core/glex ./providers/..." narrows test and bench, in the first module.
+ifdef PACKAGES
+MODULES := .
+endif
 
 # $(call each,COMMAND) runs COMMAND in every module and fails if one failed.
 each = failed=0; for module in $(MODULES); do (cd $$module && $(1)) || failed=1; done; exit $$failed
@@ -16,7 +24,7 @@ help: ## list the targets
 .PHONY: test
 test: ## everything: unit tests, race detector, real servers (installs them as root on Debian)
 	@scripts/setup.sh
-	@go build -o bin/testall ./internal/testall
+	@go build -o bin/testall ./internal/tools/testall
 	@exec bin/testall $(MODULES)
 
 .PHONY: proofs

@@ -6,7 +6,6 @@
 #   ROUNDS=n           how often (5)
 #   BENCHTIME=d        how long each, each time (0.3s)
 set -euo pipefail
-[ -n "${PACKAGES:-}" ] && set -- "$1"
 mkdir -p out
 log=$PWD/out/bench.txt
 : >"$log"
