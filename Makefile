@@ -54,12 +54,8 @@ tidy: ## fail if `go mod tidy` would change a go.mod or go.sum
 	@$(call each,go mod tidy -diff)
 
 .PHONY: generate
-generate: ## rewrite what README.md and other pages take from code and reports
-	@go run ./internal/readme
-
-.PHONY: generated
-generated: ## fail if `make generate` would change a page
-	@go run ./internal/readme -check
+generate: ## rewrite what pages take from code and reports; a test fails where that is due
+	@go run ./internal/tools/pages
 
 .PHONY: cover
 cover: ## coverage of core, and the lines without; fails below 95 %

@@ -11,22 +11,38 @@ import (
 )
 
 var (
-	begin = regexp.MustCompile(`^<!-- begin:(\w+)(?: (.*))? -->\n?$`)
+	begin = regexp.MustCompile(`^<!-- begin:(\w+) (.*) -->\n?$`)
 	end   = "<!-- end -->"
 	link  = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
-// A block makes the text of one kind of block from the argument in its begin
-// comment.
-type block func(root, argument string) (string, error)
-
-var blocks = map[string]block{"snippet": snippet, "matrix": matrix}
+// update returns the pages below root that are out of date, by path, as they
+// should be, and what is wrong with pages.
+func update(root string) (changed map[string]string, faults []string, err error) {
+	paths, err := find(root, func(path string) bool {
+		return filepath.Ext(path) == ".md" && filepath.Base(filepath.Dir(path)) != "testdata"
+	})
+	changed = map[string]string{}
+	for _, path := range paths {
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		page, wrong := render(root, string(old))
+		if page != string(old) {
+			changed[path] = page
+		}
+		for _, w := range append(wrong, brokenLinks(path, page)...) {
+			faults = append(faults, path+": "+w)
+		}
+	}
+	return changed, faults, err
+}
 
 // render returns page with all its blocks made anew, and what is wrong with
 // them, by line. A block with a fault stays as it is.
-func render(root, page string) (string, []string) {
+func render(root, page string) (made string, faults []string) {
 	var out strings.Builder
-	var faults []string
 	lines := strings.SplitAfter(page, "\n")
 	for i := 0; i < len(lines); i++ {
 		out.WriteString(lines[i])
@@ -34,22 +50,14 @@ func render(root, page string) (string, []string) {
 		if match == nil {
 			continue
 		}
-		fault := func(err error) { faults = append(faults, fmt.Sprintf("line %d: %v", i+1, err)) }
 		length := slices.IndexFunc(lines[i+1:], func(l string) bool { return strings.TrimSuffix(l, "\n") == end })
-		old := lines[i+1:]
-		if length >= 0 {
-			old = old[:length]
-		}
-		if length < 0 || slices.ContainsFunc(old, begin.MatchString) {
-			fault(fmt.Errorf("no %s follows this block", end))
+		if length < 0 || slices.ContainsFunc(lines[i+1:i+1+length], begin.MatchString) {
+			faults = append(faults, fmt.Sprintf("line %d: no %s follows this block", i+1, end))
 			continue
 		}
-		text, err := "", fmt.Errorf("no block is called %q", match[1])
-		if b := blocks[match[1]]; b != nil {
-			text, err = b(root, match[2])
-		}
+		text, err := block(root, match[1], match[2])
 		if err != nil {
-			fault(err)
+			faults = append(faults, fmt.Sprintf("line %d: %v", i+1, err))
 			continue
 		}
 		out.WriteString(text)
@@ -71,11 +79,6 @@ func brokenLinks(path, page string) []string {
 		}
 	}
 	return broken
-}
-
-// isPage reports whether a file is one of the project's pages.
-func isPage(path string) bool {
-	return filepath.Ext(path) == ".md" && filepath.Base(filepath.Dir(path)) != "testdata"
 }
 
 // find returns the files below root that want accepts, sorted. Hidden folders,
