@@ -1,9 +1,9 @@
 # `make` lists what there is. `.ci/run` does all that has to pass.
 
-# The module of the tools of others.
+# The tools of others have a module of their own; a linter has too many
+# dependencies to share one.
 PINNED = internal/tools/pinned
-
-STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LINT = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
 # The directories with a go.mod and Go code: users depend on the first alone.
 MODULES := . $(sort $(patsubst ./%/go.mod,%,$(shell find . -mindepth 2 -name go.mod \
@@ -19,10 +19,14 @@ each = failed=0; for module in $(MODULES); do (cd $$module && $(1)) || failed=1;
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: quick
+quick: ## lint and test what differs from main, and what depends on it: BASE=branch
+	@scripts/quick.sh '$(LINT)' $(MODULES)
 
 .PHONY: test
-test: ## everything: unit tests, race detector, real servers (installs them as root on Debian)
+test: ## everything: unit tests, race detector, real servers (installs them as root on Debian): PACKAGES=...
 	@scripts/setup.sh
 	@go build -o bin/testall ./internal/tools/testall
 	@exec bin/testall $(MODULES)
@@ -35,21 +39,13 @@ proofs: ## long comparisons with what vendors run themselves, which `make test` 
 check: ## what has to pass before a change lands
 	@bash .ci/run
 
-.PHONY: format
-format: ## fail if gofmt would change a file
-	@unformatted=$$(gofmt -l .) || exit; \
-	[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
-
-.PHONY: vet
-vet: ## go vet in every module, and whether all of it builds on Windows too
-	@$(call each,go vet ./...)
+.PHONY: lint
+lint: ## gofmt, vet, staticcheck and more in every module, and whether all of it builds on Windows too
+	@$(call each,$(LINT) ./...)
 	@GOOS=windows go vet ./...
 
-.PHONY: staticcheck
-staticcheck: ## staticcheck in every module
-	@$(call each,$(STATICCHECK) ./...)
-
 .PHONY: tidy
+tidy: MODULES += $(PINNED)
 tidy: ## fail if `go mod tidy` would change a go.mod or go.sum
 	@$(call each,go mod tidy -diff)
 
@@ -60,6 +56,10 @@ generate: ## rewrite what pages take from code and reports; a test fails where t
 .PHONY: cover
 cover: ## coverage of core, and the lines without; fails below 95 %
 	@scripts/cover.sh 95 ./core
+
+.PHONY: api
+api: ## what changed in the exported API since the last tag
+	@scripts/api.sh $(PINNED)/go.mod
 
 .PHONY: bench
 bench: ## benchmarks and the ratios we promise: BENCH=regexp ROUNDS=n PACKAGES=...
