@@ -51,17 +51,3 @@ func loopbackUp() error {
 	}
 	return err
 }
-
-// lock waits until no other process holds the lock, and returns how to unlock.
-// The kernel unlocks for a process that dies.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}

@@ -9,6 +9,5 @@ import (
 
 var errUnsupported = errors.New("it listens on all interfaces, and only Linux has network namespaces to keep it in")
 
-func isolate(*exec.Cmd)           {}
-func loopbackUp() error           { return errUnsupported }
-func lock(string) (func(), error) { return nil, errUnsupported }
+func isolate(*exec.Cmd) {}
+func loopbackUp() error { return errUnsupported }

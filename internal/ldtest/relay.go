@@ -8,7 +8,6 @@
 package ldtest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
@@ -33,8 +34,8 @@ const programEnv = "ROLLOUTKIT_LD_RELAY"
 var errMissing = errors.New("TestMain does not call ldtest.Main")
 
 // Main runs the tests, and returns the exit code. Where real servers are asked
-// for, it builds the relay and runs them in a network namespace. Where that can't be done, they run where they are, and [Start] says why it has
-// no relay.
+// for, it builds the relay and runs them in a network namespace. Where that can't
+// be done, they run where they are, and [Start] says why it has no relay.
 func Main(m *testing.M) int {
 	if !realserver.Asked() {
 		return m.Run()
@@ -95,7 +96,6 @@ type Relay struct {
 	dir     string
 	port    int
 	process *realserver.Process
-	log     *os.File
 }
 
 // Start starts a relay that serves data, {"flags":{...},"segments":{...}} in the
@@ -105,16 +105,9 @@ func Start(t testing.TB, data []byte) *Relay {
 	t.Helper()
 	realserver.Require(t, name, nil)
 	realserver.Require(t, name, errMissing)
-	r := &Relay{t: t, dir: t.TempDir()}
-	var err error
-	if r.port, err = realserver.FreePort(); err != nil {
-		t.Fatal(err)
-	}
-	r.URL = "http://127.0.0.1:" + strconv.Itoa(r.port)
-	if r.log, err = os.Create(filepath.Join(r.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.log.Close() })
+	port, err := realserver.FreePort()
+	require.NoError(t, err)
+	r := &Relay{URL: fmt.Sprintf("http://127.0.0.1:%d", port), t: t, dir: t.TempDir(), port: port}
 	r.Serve(data)
 	version := r.start()
 	t.Cleanup(func() { r.process.Stop() })
@@ -126,16 +119,15 @@ func Start(t testing.TB, data []byte) *Relay {
 // a second, and its clients soon after; the caller waits for them.
 func (r *Relay) Serve(data []byte) {
 	r.t.Helper()
-	if err := writeArchive(r.archive(), data); err != nil {
-		r.t.Fatal(err)
-	}
+	archive, err := archived(data)
+	require.NoError(r.t, err)
+	// The relay watches the path, so it is never there in part.
+	require.NoError(r.t, os.WriteFile(r.archive()+".new", archive, 0o600))
+	require.NoError(r.t, os.Rename(r.archive()+".new", r.archive()))
 }
 
 // Kill ends the relay without a warning.
-func (r *Relay) Kill() {
-	_ = r.process.Kill()
-	<-r.process.Exited()
-}
+func (r *Relay) Kill() { r.process.Kill() }
 
 // Restart starts it again at the same address, after Kill.
 func (r *Relay) Restart() {
@@ -150,7 +142,6 @@ func (r *Relay) start() string {
 	r.t.Helper()
 	const nowhere = "http://127.0.0.1:9" // discard: nobody listens there
 	cmd := exec.Command(os.Getenv(programEnv), "--from-env")
-	cmd.Stdout, cmd.Stderr = r.log, r.log
 	cmd.Env = []string{
 		"TMPDIR=" + r.dir, "PORT=" + strconv.Itoa(r.port),
 		"FILE_DATA_SOURCE=" + r.archive(), "FILE_DATA_SOURCE_MONITORING_INTERVAL=100ms",
@@ -158,28 +149,20 @@ func (r *Relay) start() string {
 		"EXIT_ON_ERROR=true", "GRACEFUL_SHUTDOWN_TIMEOUT=1s",
 	}
 	var err error
-	if r.process, err = realserver.Start(cmd); err != nil {
-		r.t.Fatal(err)
-	}
+	r.process, err = realserver.Start(cmd)
+	require.NoError(r.t, err)
 	var status struct{ Status, Version string }
-	err = r.process.WaitUntil(time.Minute, func() error {
+	require.NoError(r.t, r.process.WaitUntil(time.Minute, func() error {
 		answer, err := http.Get(r.URL + "/status")
 		if err != nil {
 			return err
 		}
 		defer answer.Body.Close()
-		if err := json.NewDecoder(answer.Body).Decode(&status); err != nil {
-			return err
+		err = json.NewDecoder(answer.Body).Decode(&status)
+		if err == nil && status.Status != "healthy" {
+			err = fmt.Errorf("its status is %q", status.Status)
 		}
-		if status.Status != "healthy" {
-			return fmt.Errorf("its status is %q", status.Status)
-		}
-		return nil
-	})
-	if err != nil {
-		r.process.Stop()
-		text, _ := os.ReadFile(r.log.Name())
-		r.t.Fatalf("ld-relay: %v\n%s", err, bytes.TrimSpace(tail(text)))
-	}
+		return err
+	}))
 	return status.Version
 }

@@ -8,22 +8,26 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"sync"
 	"time"
 )
 
 // A Process is a server that a test started.
 type Process struct {
 	cmd  *exec.Cmd
+	log  tail          // of its output; read after done
 	done chan struct{} // closed when the process has ended
 	err  error         // what Wait returned; read after done
-	stop sync.Once
 }
 
-// Start runs cmd. On Linux the process is killed when the test binary dies, be
-// it by Ctrl-C, so that nothing stays behind. The caller still calls Stop.
+// Start runs cmd, and keeps the end of its output if cmd says nothing else. On
+// Linux the process is killed when the test binary dies, be it by Ctrl-C, so
+// that nothing stays behind. The caller still calls Stop.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
+	if cmd.Stdout == nil && cmd.Stderr == nil {
+		cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	}
+	cmd.WaitDelay = 5 * time.Second // for processes of its own that hold the output open
 	dieWithParent(cmd)
 	started := make(chan error)
 	go func() {
@@ -44,35 +48,32 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Pid returns the process id, for tests that pause or kill the server.
+// Pid returns the process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Signal sends sig.
 func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
 
-// Kill ends the process at once, paused or not. It is an error if it has ended.
-func (p *Process) Kill() error { return p.cmd.Process.Kill() }
-
-// Exited returns a channel that is closed when the process has ended, by
-// itself or by Stop.
-func (p *Process) Exited() <-chan struct{} { return p.done }
+// Kill ends the process at once, paused or not, and returns when it is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // fails if it has ended
+	<-p.done
+}
 
 // Stop asks the process to end, paused or not, kills it if it is still there
 // five seconds later, and returns when it is gone. Stopping twice is harmless.
 func (p *Process) Stop() {
-	p.stop.Do(func() {
-		p.askToEnd()
-		select {
-		case <-p.done:
-		case <-time.After(5 * time.Second):
-			_ = p.Kill()
-		}
-	})
-	<-p.done
+	p.askToEnd()
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		p.Kill()
+	}
 }
 
-// WaitUntil calls ready every 50 ms until it returns nil, and returns nil. It
-// gives up with the last error when the process ends or after within.
+// WaitUntil calls ready every 20 ms until it returns nil, and returns nil. It
+// stops the process and returns the last error, with the end of the output, when
+// the process ends or after within.
 func (p *Process) WaitUntil(within time.Duration, ready func() error) error {
 	deadline := time.After(within)
 	for {
@@ -82,31 +83,42 @@ func (p *Process) WaitUntil(within time.Duration, ready func() error) error {
 		}
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended: %w", p.cmd.Path, errors.Join(p.err, err))
+			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, errors.Join(p.err, err), p.log.text)
 		case <-deadline:
-			return fmt.Errorf("%s is not ready after %v: %w", p.cmd.Path, within, err)
-		case <-time.After(50 * time.Millisecond):
+			p.Stop()
+			return fmt.Errorf("%s is not ready after %v: %w\n%s", p.cmd.Path, within, err, p.log.text)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// The ports that FreePort chooses from. The kernel hands out none of them, to
-// listeners that leave the port open or to clients: those of Linux begin at
-// 32768.
-const firstPort, lastPort = 12_000, 31_999
+// The ports that FreePort chooses from. The kernel hands out neither these nor
+// those above, to listeners that leave the port open or to clients: its own
+// begin at 32768.
+const (
+	firstPort, lastPort = 12_000, 21_999
+	above               = 10_000
+)
 
-// FreePort returns a TCP port that was free on 127.0.0.1 a moment ago. Only
-// who asks for that port, such as another caller of FreePort, can take it before
-// the server does, or while the server is restarted.
+// FreePort returns a TCP port that was free on 127.0.0.1 a moment ago, as was the
+// one 10,000 above it, which a Redis cluster takes too. Only who asks for that
+// port, such as another caller of FreePort, can take it before the server does,
+// or while the server is restarted.
 func FreePort() (int, error) {
 	var last error
 	for range 100 {
 		port := firstPort + rand.N(lastPort-firstPort+1)
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err == nil {
-			return port, l.Close()
+		if last = errors.Join(bind(port), bind(port+above)); last == nil {
+			return port, nil
 		}
-		last = err
 	}
 	return 0, fmt.Errorf("no free port: %w", last)
+}
+
+func bind(port int) error {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }

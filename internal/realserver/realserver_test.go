@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -30,12 +31,6 @@ func printed(t *testing.T) *bytes.Buffer {
 	return &b
 }
 
-func TestRan(t *testing.T) {
-	b := printed(t)
-	Ran("redis", "7.0.15", "127.0.0.1:7000")
-	require.Equal(t, "\nreal server: ran redis 7.0.15 at 127.0.0.1:7000\n", b.String())
-}
-
 func TestRequire(t *testing.T) {
 	missing := errors.New("no such\nprogram")
 	for _, c := range []struct {
@@ -45,7 +40,7 @@ func TestRequire(t *testing.T) {
 	}{
 		{"nobody asked", "", "", nil, "skipped", ""},
 		{"nobody asked, nor in CI", "", "true", missing, "skipped", ""},
-		{"asked and there", "1", "", nil, "ran", ""},
+		{"asked and there", "1", "", nil, "ran", "\nreal server: ran redis 7.0.15 at 127.0.0.1:7000\n"},
 		{"asked and missing", "1", "", missing, "skipped", "\nreal server: skipped redis: no such program\n"},
 		{"missing in CI", "1", "true", missing, "failed", ""},
 		{"missing and strict", "strict", "", missing, "failed", ""},
@@ -59,6 +54,7 @@ func TestRequire(t *testing.T) {
 			go func() {
 				defer close(done)
 				Require(p, "redis", c.err)
+				Ran("redis", "7.0.15", "127.0.0.1:7000")
 				p.outcome = "ran"
 			}()
 			<-done
@@ -69,11 +65,12 @@ func TestRequire(t *testing.T) {
 }
 
 func TestProcess(t *testing.T) {
-	sleep, err := exec.LookPath("sleep")
+	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no program called sleep on this machine")
+		t.Skip("no program called sh on this machine")
 	}
-	p, err := Start(exec.Command(sleep, "600"))
+	silent := func() error { return errors.New("silent") }
+	p, err := Start(exec.Command(shell, "-c", "exec sleep 600"))
 	require.NoError(t, err)
 	require.NoError(t, p.WaitUntil(time.Second, func() error { return nil }))
 	if err := p.Pause(); !errors.Is(err, errors.ErrUnsupported) {
@@ -81,17 +78,34 @@ func TestProcess(t *testing.T) {
 	}
 	p.Stop()
 	p.Stop()
-	require.ErrorContains(t, p.WaitUntil(time.Minute, func() error { return errors.New("silent") }), "ended")
-	require.ErrorIs(t, p.Kill(), os.ErrProcessDone)
+
+	p, err = Start(exec.Command(shell, "-c", "echo no licence; exit 3"))
+	require.NoError(t, err)
+	err = p.WaitUntil(time.Minute, silent)
+	require.ErrorContains(t, err, "ended: exit status 3\nsilent\nno licence")
+
+	p, err = Start(exec.Command(shell, "-c", "exec sleep 600"))
+	require.NoError(t, err)
+	require.ErrorContains(t, p.WaitUntil(0, silent), "not ready")
+	p.Kill() // has ended
 
 	_, err = Start(exec.Command("/no/such/program"))
 	require.Error(t, err)
 }
 
-func TestFreePort(t *testing.T) {
-	for range 100 {
-		port, err := FreePort()
+func TestInstall(t *testing.T) {
+	t.Setenv("ROLLOUTKIT_CACHE", t.TempDir())
+	_, err := Install("server", func(dir string) error {
+		require.NoError(t, WriteFiles(dir, map[string]string{"half": ""}))
+		return errors.New("interrupted")
+	})
+	require.ErrorContains(t, err, "interrupted")
+	for range 2 {
+		dir, err := Install("server", func(dir string) error {
+			return WriteFiles(dir, map[string]string{"whole": "", "sub/folder": ""})
+		})
 		require.NoError(t, err)
-		require.True(t, firstPort <= port && port <= lastPort, port)
+		require.NoFileExists(t, filepath.Join(dir, "half"))
+		require.FileExists(t, filepath.Join(dir, "whole"))
 	}
 }

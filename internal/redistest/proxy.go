@@ -5,7 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A Proxy stands between a client and a server and does to the connection what
@@ -15,23 +16,18 @@ type Proxy struct {
 
 	target   string
 	listener net.Listener
-	mu       sync.Mutex
-	wake     chan struct{} // closed and replaced by each change of mode
-	mode     proxyMode
-	latency  time.Duration
-	links    map[*link]bool
+	mode     atomic.Int32
 	trips    atomic.Int64
 	running  sync.WaitGroup
-	closed   bool
+
+	mu    sync.Mutex
+	links map[*link]bool
 }
 
-type proxyMode uint8
-
 const (
-	passes   proxyMode = iota
-	holds              // nothing passes until it passes again
-	swallows           // what is sent meanwhile is lost
-	hangsUp            // connections are reset, old and new
+	passes   = iota
+	swallows // what is sent meanwhile is lost
+	hangsUp  // connections are reset, old and new
 )
 
 // A link is one connection of a client and its counterpart to the server.
@@ -44,33 +40,28 @@ type link struct {
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l,
-		wake: make(chan struct{}), links: make(map[*link]bool)}
+	require.NoError(t, err)
+	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l, links: map[*link]bool{}}
 	p.running.Go(p.accept)
-	t.Cleanup(p.close)
+	t.Cleanup(func() {
+		_ = l.Close()
+		p.Reset()
+		p.running.Wait()
+	})
 	return p
 }
 
-// Pass lets everything through, at once.
-func (p *Proxy) Pass() { p.set(passes, 0) }
-
-// Latency delays each direction by d.
-func (p *Proxy) Latency(d time.Duration) { p.set(passes, d) }
-
-// Pause holds everything back until Pass, which delivers it.
-func (p *Proxy) Pause() { p.set(holds, 0) }
+// Pass lets everything through.
+func (p *Proxy) Pass() { p.mode.Store(passes) }
 
 // BlackHole accepts connections and loses whatever is sent.
-func (p *Proxy) BlackHole() { p.set(swallows, 0) }
+func (p *Proxy) BlackHole() { p.mode.Store(swallows) }
 
 // Reset resets all connections, and new ones until Pass.
 func (p *Proxy) Reset() {
-	p.set(hangsUp, 0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.mode.Store(hangsUp)
 	for l := range p.links {
 		l.reset()
 	}
@@ -79,27 +70,6 @@ func (p *Proxy) Reset() {
 // RoundTrips returns how many times a client sent something and had to wait for
 // an answer, over all connections. A pipeline counts once.
 func (p *Proxy) RoundTrips() int64 { return p.trips.Load() }
-
-func (p *Proxy) set(mode proxyMode, latency time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mode, p.latency = mode, latency
-	close(p.wake)
-	p.wake = make(chan struct{})
-}
-
-func (p *Proxy) close() {
-	_ = p.listener.Close()
-	p.mu.Lock()
-	p.closed = true
-	for l := range p.links {
-		l.reset()
-	}
-	close(p.wake)
-	p.wake = make(chan struct{})
-	p.mu.Unlock()
-	p.running.Wait()
-}
 
 func (p *Proxy) accept() {
 	for {
@@ -110,15 +80,14 @@ func (p *Proxy) accept() {
 		server, err := net.Dial("tcp", p.target)
 		l := &link{client: client, server: server}
 		p.mu.Lock()
-		if err != nil || p.closed || p.mode == hangsUp {
-			p.mu.Unlock()
+		if err != nil || p.mode.Load() == hangsUp {
 			l.reset()
-			continue
+		} else {
+			p.links[l] = true
+			p.running.Go(func() { p.copy(l, client, server, true) })
+			p.running.Go(func() { p.copy(l, server, client, false) })
 		}
-		p.links[l] = true
 		p.mu.Unlock()
-		p.running.Go(func() { p.copy(l, client, server, true) })
-		p.running.Go(func() { p.copy(l, server, client, false) })
 	}
 }
 
@@ -128,50 +97,21 @@ func (p *Proxy) copy(l *link, from, to net.Conn, asks bool) {
 		_ = from.Close()
 		_ = to.Close()
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		delete(p.links, l)
-		p.mu.Unlock()
 	}()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 {
-			if asks {
-				if l.asking.CompareAndSwap(false, true) {
-					p.trips.Add(1)
-				}
-			} else {
-				l.asking.Store(false)
-			}
-			if p.let() {
-				if _, err := to.Write(buf[:n]); err != nil {
-					return
-				}
-			}
+		if n > 0 && !l.asking.Swap(asks) && asks {
+			p.trips.Add(1)
+		}
+		if err == nil && p.mode.Load() == passes {
+			_, err = to.Write(buf[:n])
 		}
 		if err != nil {
 			return
 		}
-	}
-}
-
-// let waits as the mode demands and reports whether bytes pass.
-func (p *Proxy) let() bool {
-	for {
-		p.mu.Lock()
-		mode, latency, wake, closed := p.mode, p.latency, p.wake, p.closed
-		p.mu.Unlock()
-		switch {
-		case closed:
-			return false
-		case mode == passes && latency > 0:
-			time.Sleep(latency)
-			return true
-		case mode == passes:
-			return true
-		case mode == swallows || mode == hangsUp:
-			return false
-		}
-		<-wake
 	}
 }
 

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
+
+// startup is far longer than any server here takes to start.
+const startup = 2 * time.Minute
 
 // A database is a PostgreSQL server of its own, in a temporary directory.
 type database struct {
@@ -23,64 +24,62 @@ type database struct {
 }
 
 // startDatabase makes and starts one.
-func startDatabase() (*database, error) {
-	initdb, err := postgresProgram("initdb")
-	if err != nil {
-		return nil, err
-	}
-	server, err := postgresProgram("postgres")
-	if err != nil {
-		return nil, err
-	}
-	d := &database{}
+func startDatabase() (d *database, err error) {
+	d = &database{}
 	if d.dir, err = os.MkdirTemp("", "rolloutkit-postgres-"); err != nil {
 		return nil, err
 	}
-	if err := d.start(initdb, server); err != nil {
+	if err := d.start(); err != nil {
 		d.stop()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *database) start(initdb, server string) error {
-	user, err := unprivileged(d.dir)
+func (d *database) start() (err error) {
+	data := filepath.Join(d.dir, "data")
+	initdb, err := d.command("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	if err != nil {
 		return err
 	}
-	data := filepath.Join(d.dir, "data")
-	cmd := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	cmd.Dir, cmd.SysProcAttr = d.dir, user()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, tail(out))
+	if err := realserver.Run(initdb); err != nil {
+		return err
 	}
 	if d.port, err = realserver.FreePort(); err != nil {
 		return err
 	}
 	// The data outlive no test, so nothing is synced.
-	cmd = exec.Command(server, "-D", data, "-p", strconv.Itoa(d.port), "-k", d.dir,
+	postgres, err := d.command("postgres", "-D", data, "-p", strconv.Itoa(d.port), "-k", d.dir,
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-	cmd.Dir, cmd.SysProcAttr = d.dir, user()
-	log, err := os.Create(filepath.Join(d.dir, "log"))
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if d.process, err = realserver.Start(cmd); err != nil {
+	if d.process, err = realserver.Start(postgres); err != nil {
 		return err
 	}
-	ready, err := postgresProgram("pg_isready")
-	if err != nil {
-		return err
-	}
-	err = d.process.WaitUntil(startTimeout, func() error {
-		return exec.Command(ready, "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(d.port)).Run()
+	return d.process.WaitUntil(startup, func() error {
+		ready, err := d.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(d.port))
+		if err != nil {
+			return err
+		}
+		return ready.Run()
 	})
+}
+
+// command returns how to run one of PostgreSQL's programs, as somebody who is not
+// root, whom it refuses. Debian keeps them out of the path, by version.
+func (d *database) command(name string, args ...string) (*exec.Cmd, error) {
+	path, err := exec.LookPath(name)
 	if err != nil {
-		return withLog(err, log.Name())
+		paths, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+		if len(paths) == 0 {
+			return nil, errors.New("PostgreSQL is not installed: no program called " + name)
+		}
+		path = slices.Max(paths)
 	}
-	return nil
+	cmd := exec.Command(path, args...)
+	cmd.Dir = d.dir
+	return cmd, realserver.Unprivileged(cmd, d.dir)
 }
 
 // url returns the address of the database in which Unleash keeps its tables.
@@ -95,50 +94,3 @@ func (d *database) stop() {
 	}
 	_ = os.RemoveAll(d.dir)
 }
-
-// postgresProgram returns the path of one of PostgreSQL's programs. Debian keeps
-// them out of the path, by version.
-func postgresProgram(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	paths, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if len(paths) == 0 {
-		return "", errors.New("PostgreSQL is not installed: no program called " + name)
-	}
-	slices.Sort(paths)
-	return paths[len(paths)-1], nil
-}
-
-// unprivileged returns how to start a program as a user that is not root, whom
-// PostgreSQL refuses, and gives that user the directory.
-func unprivileged(dir string) (func() *syscall.SysProcAttr, error) {
-	if os.Geteuid() != 0 {
-		return func() *syscall.SysProcAttr { return nil }, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.Atoi(u.Uid)
-		if err != nil {
-			return nil, err
-		}
-		gid, err := strconv.Atoi(u.Gid)
-		if err != nil {
-			return nil, err
-		}
-		return func() *syscall.SysProcAttr { return runAs(uid, gid) }, os.Chown(dir, uid, gid)
-	}
-	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
-}
-
-// withLog adds the end of a log to an error.
-func withLog(err error, path string) error {
-	log, _ := os.ReadFile(path)
-	return fmt.Errorf("%w\n%s", err, tail(log))
-}
-
-// startTimeout is far longer than any server here takes to start.
-const startTimeout = 2 * time.Minute

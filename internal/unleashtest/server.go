@@ -16,7 +16,8 @@
 package unleashtest
 
 import (
-	"errors"
+	"crypto/sha256"
+	_ "embed"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/internal/realserver"
 )
@@ -39,19 +42,46 @@ const (
 // environment is the one that toggles are switched on in, and clients see.
 const environment = "development"
 
+// What is installed, to the last byte: the lock file holds a hash of each
+// package, and no address of any registry.
+var (
+	//go:embed npm/package.json
+	packageJSON string
+	//go:embed npm/package-lock.json
+	packageLock string
+)
+
+// modules returns the directory node_modules with the server and the client
+// specification. The first call of a machine installs them, which takes about
+// half a minute.
+var modules = sync.OnceValues(func() (string, error) {
+	dir, err := realserver.Install(fmt.Sprintf("unleash-%.6x", sha256.Sum256([]byte(packageLock))), func(dir string) error {
+		files := map[string]string{"package.json": packageJSON, "package-lock.json": packageLock}
+		if err := realserver.WriteFiles(dir, files); err != nil {
+			return err
+		}
+		npm := exec.Command("npm", "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+		npm.Dir = dir
+		return realserver.Run(npm)
+	})
+	return filepath.Join(dir, "node_modules"), err
+})
+
+// Specification returns the directory of the vendor's client specification: an
+// index.json and the files that it lists.
+func Specification() (string, error) {
+	dir, err := modules()
+	return filepath.Join(dir, "@unleash", "client-specification", "specifications"), err
+}
+
 // A Server is a running Unleash server.
 type Server struct {
 	// URL is what a client gets by WithUrl: it ends in /api/.
 	URL string
-	// Version is what the server says of itself.
-	Version string
 
-	node     string
-	modules  string
+	version  string // what the server says of itself
 	database *database
-	ours     bool // the database ends with the server
 	process  *realserver.Process
-	log      string
 	client   http.Client
 }
 
@@ -61,89 +91,72 @@ var shared struct {
 	err    error
 }
 
-// Shared returns the one server of the test binary, and starts it when called
-// first. Where real servers are not asked for or this one can't be had, the
-// test is skipped, or fails, as package realserver says.
+// Shared returns the one server of the test binary, and starts it with an empty
+// database when called first. Where real servers are not asked for or this one
+// can't be had, the test is skipped, or fails, as package realserver says.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	realserver.Require(t, "unleash", nil)
 	shared.once.Do(func() {
-		if shared.server, shared.err = Start(); shared.err == nil {
-			realserver.Ran("unleash", shared.server.Version, shared.server.address())
+		var db *database
+		if _, shared.err = modules(); shared.err != nil {
+			return
 		}
+		if db, shared.err = startDatabase(); shared.err != nil {
+			return
+		}
+		if shared.server, shared.err = start(db); shared.err != nil {
+			db.stop()
+			return
+		}
+		realserver.Ran("unleash", shared.server.version, shared.server.URL)
 	})
 	realserver.Require(t, "unleash", shared.err)
 	return shared.server
 }
 
-// Stop stops the shared server, if there is one. TestMain calls it.
+// Stop stops the shared server and its database, if there is one. TestMain calls
+// it.
 func Stop() {
 	if shared.server != nil {
-		shared.server.Stop()
+		shared.server.process.Stop()
+		shared.server.database.stop()
 	}
-}
-
-// Start starts a server with an empty database.
-func Start() (*Server, error) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		return nil, errors.New("no program called node: Unleash runs on Node.js")
-	}
-	modules, err := modules()
-	if err != nil {
-		return nil, err
-	}
-	db, err := startDatabase()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{node: node, modules: modules, database: db, ours: true}
-	if err := s.start(); err != nil {
-		s.Stop()
-		return nil, err
-	}
-	return s, nil
 }
 
 // Twin starts another server on the same database, for tests that kill one. It
 // is stopped with the test.
 func (s *Server) Twin(t testing.TB) *Server {
 	t.Helper()
-	twin := &Server{node: s.node, modules: s.modules, database: s.database}
-	t.Cleanup(twin.Stop)
-	if err := twin.start(); err != nil {
-		t.Fatalf("a second Unleash server: %v", err)
-	}
+	twin, err := start(s.database)
+	require.NoError(t, err, "a second Unleash server")
+	t.Cleanup(twin.process.Stop)
 	return twin
 }
 
-func (s *Server) start() error {
+func start(db *database) (*Server, error) {
+	modules, err := modules()
+	if err != nil {
+		return nil, err
+	}
 	port, err := realserver.FreePort()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.client.Timeout = 10 * time.Second
-	s.URL = fmt.Sprintf("http://127.0.0.1:%d/api/", port)
-	s.log = filepath.Join(s.database.dir, fmt.Sprintf("unleash-%d.log", port))
-	log, err := os.Create(s.log)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command(s.node, filepath.Join(s.modules, "unleash-server", "dist", "server.js"))
+	s := &Server{URL: fmt.Sprintf("http://127.0.0.1:%d/api/", port), database: db, client: http.Client{Timeout: 10 * time.Second}}
+	cmd := exec.Command("node", filepath.Join(modules, "unleash-server", "dist", "server.js"))
 	cmd.Env = append(os.Environ(),
-		"DATABASE_URL="+s.database.url(), "DATABASE_SSL=false",
+		"DATABASE_URL="+db.url(), "DATABASE_SSL=false",
 		"HTTP_HOST=127.0.0.1", fmt.Sprintf("HTTP_PORT=%d", port),
 		"INIT_CLIENT_API_TOKENS="+ClientToken, "INIT_ADMIN_API_TOKENS="+AdminToken,
 		"CHECK_VERSION=false", "SEND_TELEMETRY=false", "LOG_LEVEL=warn", "NODE_ENV=production")
-	cmd.Stdout, cmd.Stderr = log, log
 	if s.process, err = realserver.Start(cmd); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.process.WaitUntil(startTimeout, s.ready); err != nil {
-		return withLog(err, s.log)
+	if err := s.process.WaitUntil(startup, s.ready); err != nil {
+		return nil, err
 	}
-	return nil
+	return s, nil
 }
 
 // ready learns the version, which takes a server that works and a token that it
@@ -153,24 +166,9 @@ func (s *Server) ready() error {
 		Version string `json:"version"`
 	}
 	err := s.admin("GET", "ui-config", nil, &config)
-	s.Version = config.Version
+	s.version = config.Version
 	return err
 }
 
-func (s *Server) address() string { return s.URL[:len(s.URL)-len("/api/")] }
-
 // Kill ends the server at once, as a crash would. The database stays.
-func (s *Server) Kill() {
-	_ = s.process.Kill()
-	<-s.process.Exited()
-}
-
-// Stop ends the server, and the database that was started with it.
-func (s *Server) Stop() {
-	if s.process != nil {
-		s.process.Stop()
-	}
-	if s.ours {
-		s.database.stop()
-	}
-}
+func (s *Server) Kill() { s.process.Kill() }

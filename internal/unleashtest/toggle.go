@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // A Toggle is what [Server.Put] makes, in the terms of the admin API.
@@ -17,7 +19,9 @@ type Toggle struct {
 	Disabled   bool
 	Strategies []Strategy // none: the server adds one that selects everybody
 	Parents    []Parent
-	Impression bool // the client makes impression events
+
+	// Description is written last, so that who sees it sees all the rest.
+	Description string
 }
 
 // A Strategy selects units.
@@ -27,7 +31,6 @@ type Strategy struct {
 	Constraints []Constraint      `json:"constraints,omitempty"`
 	Variants    []Variant         `json:"variants,omitempty"`
 	Segments    []int             `json:"segments,omitempty"`
-	Disabled    bool              `json:"disabled,omitempty"`
 }
 
 // A Constraint restricts a strategy.
@@ -41,17 +44,10 @@ type Constraint struct {
 // A Variant is one of a strategy's. Weights are in thousandths and add up to
 // 1000 in a strategy.
 type Variant struct {
-	Name       string   `json:"name"`
-	Weight     int      `json:"weight"`
-	Type       string   `json:"weightType"`
-	Stickiness string   `json:"stickiness"`
-	Payload    *Payload `json:"payload,omitempty"`
-}
-
-// A Payload is a variant's.
-type Payload struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
+	Name       string `json:"name"`
+	Weight     int    `json:"weight"`
+	Type       string `json:"weightType"`
+	Stickiness string `json:"stickiness"`
 }
 
 // A Parent is a toggle that another one depends on.
@@ -92,11 +88,9 @@ func (s *Server) Put(t testing.TB, toggle Toggle) {
 		}
 		Dependencies []struct{ Feature string }
 	}
-	body := map[string]any{"name": toggle.Name, "type": "experiment", "impressionData": toggle.Impression}
+	body := map[string]any{"name": toggle.Name, "type": "experiment"}
 	if s.admin("GET", feature, nil, &old) != nil {
 		s.must(t, "POST", features, body)
-	} else {
-		s.must(t, "PUT", feature, body)
 	}
 	if len(old.Dependencies) > 0 {
 		s.must(t, "DELETE", feature+"/dependencies", nil)
@@ -121,6 +115,8 @@ func (s *Server) Put(t testing.TB, toggle Toggle) {
 	if !toggle.Disabled {
 		s.must(t, "POST", here+"/on", nil)
 	}
+	body["description"] = toggle.Description
+	s.must(t, "PUT", feature, body)
 }
 
 // Enable switches a toggle on or off and leaves the rest as it is.
@@ -140,10 +136,8 @@ func (s *Server) Archive(t testing.TB, toggle string) {
 func (s *Server) Segment(t testing.TB, name string, constraints ...Constraint) int {
 	t.Helper()
 	var made struct{ ID int }
-	err := s.admin("POST", "segments", map[string]any{"name": name, "description": "", "constraints": constraints}, &made)
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := map[string]any{"name": name, "description": "", "constraints": constraints}
+	require.NoError(t, s.admin("POST", "segments", body, &made))
 	return made.ID
 }
 
@@ -168,9 +162,7 @@ func (s *Server) Metrics(t testing.TB, toggle string) (yes, no int, variants map
 			Variants map[string]int
 		}
 	}
-	if err := s.admin("GET", "client-metrics/features/"+url.PathEscape(toggle)+"/raw?hoursBack=2", nil, &answer); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.admin("GET", "client-metrics/features/"+url.PathEscape(toggle)+"/raw?hoursBack=2", nil, &answer))
 	variants = map[string]int{}
 	for _, d := range answer.Data {
 		yes, no = yes+d.Yes, no+d.No
@@ -185,28 +177,16 @@ func (s *Server) Metrics(t testing.TB, toggle string) (yes, no int, variants map
 func (s *Server) Features(t testing.TB) []byte {
 	t.Helper()
 	req, err := http.NewRequest("GET", s.URL+"client/features", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", ClientToken)
+	require.NoError(t, err)
 	req.Header.Set("Unleash-Client-Spec", "4.3.1") // as the Go client does
-	resp, err := s.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("GET client/features: %s, %v", resp.Status, err)
-	}
+	body, err := s.do(req, ClientToken)
+	require.NoError(t, err)
 	return body
 }
 
 func (s *Server) must(t testing.TB, method, path string, body any) {
 	t.Helper()
-	if err := s.admin(method, path, body, nil); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, s.admin(method, path, body, nil))
 }
 
 // admin calls the admin API. It may be called by one goroutine at a time.
@@ -221,22 +201,25 @@ func (s *Server) admin(method, path string, body, into any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", AdminToken)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := s.client.Do(req)
-	if err != nil {
+	answer, err := s.do(req, AdminToken)
+	if err != nil || into == nil {
 		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, tail(answer))
-	}
-	if into == nil {
-		return nil
 	}
 	return json.Unmarshal(answer, into)
+}
+
+// do returns the body of a good answer.
+func (s *Server) do(req *http.Request, token string) ([]byte, error) {
+	req.Header.Set("Authorization", token)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %.2000s", req.Method, req.URL.Path, resp.Status, body)
+	}
+	return body, err
 }

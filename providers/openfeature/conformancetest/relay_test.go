@@ -54,18 +54,12 @@ func startRelay(t *testing.T, flags string, more ...string) *relay {
 	}
 	path := filepath.Join(dir, "relay.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(config), 0o600))
-	log, err := os.Create(filepath.Join(dir, "relay.log"))
-	require.NoError(t, err)
-	defer log.Close()
 	cmd := exec.Command(program, "--config="+path)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.Dir = dir
 	server, err := realserver.Start(cmd)
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
-	if err := server.WaitUntil(time.Minute, r.healthy); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		t.Fatalf("%v\n%s", err, text)
-	}
+	require.NoError(t, server.WaitUntil(time.Minute, r.healthy))
 	realserver.Ran(relayName, relayVersion, r.url)
 	return r
 }
@@ -101,56 +95,15 @@ func (r *relay) set(flags string) {
 	require.True(r.t, said.Refreshed, string(text))
 }
 
-// relayModule is the module that the relay is built in, so that this one knows
-// nothing of what it needs.
-var relayModule = map[string]string{
-	"go.mod":    "module relay\n\ngo 1.26.0\n\nrequire github.com/thomaspoignant/go-feature-flag " + relayVersion + "\n",
-	"needed.go": "//go:build never\n\npackage relay\n\nimport _ \"" + relayPackage + "\"\n",
-}
-
-const relayPackage = "github.com/thomaspoignant/go-feature-flag/cmd/relayproxy"
-
-// buildRelay returns the path of the relay. The first call of a machine builds
-// it, which takes some minutes and needs the network. It gives up in time for
-// the tests to end well; Go keeps what it compiled, so that the next run comes
-// further.
+// buildRelay returns the path of the relay. It gives up in time for the tests to
+// end well; Go keeps what it compiled, so that the next run comes further.
 func buildRelay(t *testing.T) (string, error) {
-	cache, err := realserver.CacheDir()
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(cache, "goff-relay-"+relayVersion)
-	if _, err := os.Stat(program); err == nil {
-		return program, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp(cache, "building-goff-relay-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	for name, text := range relayModule {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			return "", err
-		}
-	}
-	ctx := context.Background()
+	ctx := t.Context()
 	if deadline, ok := t.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*2/3)
 		defer cancel()
 	}
-	t.Logf("building the %s %s, once per machine", relayName, relayVersion)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", "relay", relayPackage)
-	cmd.Dir = dir
-	// -mod=mod fills go.sum; the checksum database is asked as always.
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building it: %w: %s", err, out[max(0, len(out)-1000):])
-	}
-	// Moved into its place complete, so that a build that was cut short is never
-	// taken for the relay.
-	return program, os.Rename(filepath.Join(dir, "relay"), program)
+	const module = "github.com/thomaspoignant/go-feature-flag"
+	return realserver.Build(ctx, "goff-relay-"+relayVersion, module+"/cmd/relayproxy", "require "+module+" "+relayVersion, nil)
 }
