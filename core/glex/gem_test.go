@@ -19,8 +19,8 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/glex"
 	"github.com/rolloutkit/rolloutkit/core/glex/glexstore"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // A gem is a Ruby process that answers questions with the real gem, see

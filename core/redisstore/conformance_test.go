@@ -14,8 +14,8 @@ import (
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/redisstore"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // between is a hook that lets another write before the next script runs.

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // A gate is a hook that holds up every trip until it is opened, and counts.

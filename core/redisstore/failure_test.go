@@ -13,7 +13,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/redisstore"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // impatient is what a program in production has.

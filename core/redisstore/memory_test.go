@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // memoryEnv says for how many assignments TestMemory measures. Without it that

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/redisstore"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 // quietClient sends nothing of its own once it is connected.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/web"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 

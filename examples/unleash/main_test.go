@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/internal/golden"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
 )
 
 func TestMain(m *testing.M) {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/ldtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/ldtest"
 )
 
 func TestMain(m *testing.M) { os.Exit(ldtest.Main(m)) }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
 )
 
 // TestConformance is against a real server, whose toggles are made by its admin

@@ -19,7 +19,7 @@ import (
 	"github.com/Unleash/unleash-client-go/v4/api"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
 )
 
 // TestMain ends the real server that the tests may have started.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
 )
 
 // recording is what a real server told its clients of the toggles below.

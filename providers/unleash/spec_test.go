@@ -14,8 +14,8 @@ import (
 	ucontext "github.com/Unleash/unleash-client-go/v4/context"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
 )
 
 // specCases is how many cases client-specification 6.1.0 has.

@@ -10,8 +10,8 @@ import (
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/glex/glexstore"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 func TestConformance(t *testing.T) {

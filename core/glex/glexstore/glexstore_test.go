@@ -16,7 +16,7 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/glex/glexstore"
-	"github.com/rolloutkit/rolloutkit/internal/redistest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/redistest"
 )
 
 var ctx = context.Background()

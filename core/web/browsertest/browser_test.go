@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 )
 
 const root = "../../.."

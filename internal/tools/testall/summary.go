@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 )
 
 // A summary gathers the events of several runs of `go test -json`; see `go doc

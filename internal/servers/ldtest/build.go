@@ -3,7 +3,7 @@ package ldtest
 import (
 	"context"
 
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 )
 
 // version is that of the relay.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 )
 
 // startup is far longer than any server here takes to start.

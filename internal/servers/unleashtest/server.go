@@ -29,7 +29,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rolloutkit/rolloutkit/internal/realserver"
+	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 )
 
 // The tokens of every server started here, for clients and for the admin API.
