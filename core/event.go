@@ -169,13 +169,7 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 			ev.ID = rand.Text()
 		}
 	}
-	if c.cfg.Tracker == nil {
-		c.log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
-			slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
-			slog.String("source", string(ev.Source)), slog.Float64("value", ev.Value))
-		return nil
-	}
-	if err := s.askTracker(ctx, ev); err != nil {
+	if err := s.handOver(ctx, ev); err != nil {
 		c.stats.lost.Add(1)
 		s.log(ctx, slog.LevelError, logTracker, "experiment: an event was lost",
 			slog.String("action", ev.Action), slog.Any("error", err))
@@ -184,9 +178,16 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 	return nil
 }
 
-func (s *experiment) askTracker(ctx context.Context, ev Event) (err error) {
+func (s *experiment) handOver(ctx context.Context, ev Event) (err error) {
 	defer s.catch(ctx, "the tracker", "", &err)
-	return s.client.cfg.Tracker.Track(ctx, ev)
+	c := s.client
+	if c.cfg.Tracker != nil {
+		return c.cfg.Tracker.Track(ctx, ev)
+	}
+	c.log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
+		slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
+		slog.String("source", string(ev.Source)), slog.Float64("value", ev.Value))
+	return nil
 }
 
 // assignmentID returns 32 hex digits: the first half of the SHA-256 of the
