@@ -151,10 +151,22 @@ func checkAction(experiment, action string) error {
 	return nil
 }
 
-// emit fills in the event and hands it to the tracker, or to the log in its place.
+// emit sends an event of the assignment. One that can't be sent is lost.
 func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
-	c := s.client
-	if c.cfg.Tracker == nil && !c.log.Enabled(ctx, slog.LevelDebug) {
+	err := s.send(ctx, a, ev)
+	if err != nil {
+		s.client.stats.lost.Add(1)
+		s.log(ctx, slog.LevelError, logTracker, "experiment: an event was lost",
+			slog.String("action", ev.Action), slog.Any("error", err))
+	}
+	return err
+}
+
+// send fills in the event and hands it to the tracker, or to the log in its place.
+func (s *experiment) send(ctx context.Context, a *Assignment, ev Event) (err error) {
+	defer s.catch(ctx, "the tracker", "", &err)
+	tracker, log := s.client.cfg.Tracker, s.client.log
+	if tracker == nil && !log.Enabled(ctx, slog.LevelDebug) {
 		return nil
 	}
 	ev.Experiment, ev.Variant, ev.Previous, ev.Key = a.Experiment, a.Variant, a.Previous, a.Key
@@ -169,22 +181,10 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 			ev.ID = rand.Text()
 		}
 	}
-	if err := s.handOver(ctx, ev); err != nil {
-		c.stats.lost.Add(1)
-		s.log(ctx, slog.LevelError, logTracker, "experiment: an event was lost",
-			slog.String("action", ev.Action), slog.Any("error", err))
-		return err
+	if tracker != nil {
+		return tracker.Track(ctx, ev)
 	}
-	return nil
-}
-
-func (s *experiment) handOver(ctx context.Context, ev Event) (err error) {
-	defer s.catch(ctx, "the tracker", "", &err)
-	c := s.client
-	if c.cfg.Tracker != nil {
-		return c.cfg.Tracker.Track(ctx, ev)
-	}
-	c.log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
+	log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
 		slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
 		slog.String("source", string(ev.Source)), slog.Float64("value", ev.Value))
 	return nil
