@@ -21,8 +21,8 @@ const (
 
 // Packages that whoever uses or extends the library can't avoid. They depend on
 // the standard library and each other alone.
-var standardOnly = []string{"core", "core/coretest", "core/glex", "core/ops", "core/web", "core/web/forcetoken", "conformance",
-	"internal/throttle"}
+var standardOnly = []string{"core", "core/coretest", "core/glex", "core/memstore", "core/ops", "core/web",
+	"core/web/forcetoken", "conformance", "internal/split", "internal/throttle"}
 
 // dependencies returns for each package of the main module, by its path in the
 // repository, the import paths of all it depends on, tests excluded.
