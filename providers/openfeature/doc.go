@@ -106,7 +106,7 @@
 //
 // # The provider: experiments as flags
 //
-//	core.Expose(buttonColor, func(attrs map[string]any) (*User, error) { ... })
+//	core.Bind(buttonColor, func(attrs map[string]any) (*User, error) { ... })
 //	err := api.SetProviderAndWait(ctx, openfeature.NewProvider(experiments), of.WithDomain("experiments"))
 //
 // Code that evaluates the flag button_color in that domain runs the experiment:

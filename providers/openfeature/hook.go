@@ -53,7 +53,7 @@ type Hook struct {
 	field, stateKey      string
 	memory               memory
 	failures             failures
-	complaints           complaints
+	log                  throttledLog
 }
 
 // A HookOption changes what a [Hook] records.
@@ -107,6 +107,7 @@ func NewHook(client *core.Client, options ...HookOption) *Hook {
 		excluded:   func(context.Context, of.HookContext) bool { return false },
 		field:      DefaultField,
 		stateKey:   DefaultStateKey,
+		log:        newThrottledLog(client, "experiment: an evaluation was not recorded"),
 	}
 	for _, set := range options {
 		if set != nil {
@@ -134,11 +135,11 @@ func (h *Hook) Finally(ctx context.Context, about of.HookContext, got of.Interfa
 	}
 	defer func() {
 		if p := recover(); p != nil { // of the options' funcs; the SDK does not recover
-			h.complain(ctx, about.FlagKey(), panicked(p))
+			h.log.warn(ctx, about.FlagKey(), panicked(p))
 		}
 	}()
 	if err := h.record(ctx, about, &got); err != nil {
-		h.complain(ctx, about.FlagKey(), err)
+		h.log.warn(ctx, about.FlagKey(), err)
 	}
 }
 
@@ -192,15 +193,11 @@ func (h *Hook) names(got *of.InterfaceEvaluationDetails) string {
 func (h *Hook) isExcluded(ctx context.Context, about of.HookContext) (yes bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			h.complain(ctx, about.FlagKey(), panicked(p))
+			h.log.warn(ctx, about.FlagKey(), panicked(p))
 			yes = true
 		}
 	}()
 	return h.excluded(ctx, about)
-}
-
-func (h *Hook) complain(ctx context.Context, flag string, err error) {
-	h.complaints.log(ctx, h.client, "experiment: an evaluation was not recorded", flag, err)
 }
 
 // failures are evaluations that failed and whose Finally is to come. The SDK

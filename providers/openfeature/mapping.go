@@ -31,22 +31,14 @@ func (a *answer) set(details *of.ResolutionDetail, says string, err error) {
 	a.says, a.err = says, err
 }
 
-// A settled is what a flag said when it last was plain that it says the same to
-// everybody: Off, or On with the variant. The zero settled knows nothing.
-type settled struct {
-	known   bool
-	state   core.State
-	variant string
-}
-
 // noProvider is the variant of an answer that the SDK gives while no provider is
 // set. It comes without an error.
 const noProvider = "default-variant"
 
 // decide maps what an evaluation says to a decision, by the table below, which
 // was read from go-sdk v1.20.0. The first line that applies decides; "named" is
-// the variant by the rule at the end. flag is what is known of the flag, and
-// becomes what the answer makes plain. d is written where there is no error.
+// the variant by the rule at the end. flag is the remembered state; decide updates
+// it. d is written where there is no error.
 //
 //	err is set (whatever the reason, which may be STATIC)
 //	  PROVIDER_NOT_READY, PROVIDER_FATAL          ErrNotReady
@@ -76,7 +68,7 @@ const noProvider = "default-variant"
 // experiment has one of that name, else what the value names, else control if
 // both are empty. Anything else is an error that wraps ErrUnknownVariant. A
 // boolean true names AnyVariant, false control.
-func decide(q *question, a *answer, flag *settled, d *core.Decision) (err error) {
+func decide(q *question, a *answer, flag *lastState, d *core.Decision) (err error) {
 	if a.err != nil {
 		return failure(q, a)
 	}
@@ -85,7 +77,7 @@ func decide(q *question, a *answer, flag *settled, d *core.Decision) (err error)
 	case sense == broken, a.Variant == noProvider && a.Reason == of.DefaultReason && a.state == of.NotReadyState:
 		return failure(q, a)
 	case sense == disabled:
-		*flag = settled{known: true, state: core.Off, variant: core.Control}
+		*flag = lastState{core.Off, core.Control}
 		d.Reason = string(a.Reason)
 		return nil
 	}
@@ -107,7 +99,7 @@ func decide(q *question, a *answer, flag *settled, d *core.Decision) (err error)
 		state = core.Off
 	case sense == static:
 		state = core.On
-	case sense == unclear && flag.known && flag.variant == variant:
+	case sense == unclear && flag.variant == variant:
 		state = flag.state
 	default:
 		state = core.Conditional
@@ -117,9 +109,9 @@ func decide(q *question, a *answer, flag *settled, d *core.Decision) (err error)
 	}
 	switch {
 	case sense == static:
-		*flag = settled{known: true, state: state, variant: variant}
-	case sense == varied && flag.known:
-		*flag = settled{}
+		*flag = lastState{state, variant}
+	case sense == varied:
+		*flag = lastState{}
 	}
 	d.State, d.Variant, d.Reason = state, variant, string(a.Reason)
 	return nil

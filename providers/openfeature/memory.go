@@ -1,47 +1,36 @@
 package openfeature
 
 import (
-	"maps"
 	"sync"
-	"sync/atomic"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A memory keeps what flags said when they were last plain, for answers that
-// come from a provider's cache, or without a reason. Reading it takes no lock,
-// since every evaluation does. It holds one entry per flag that says the same to
-// everybody, and changes when a flag does.
+// A lastState is what a flag said when it last was plain that it says the same
+// to everybody: Off, or On with the variant. Without a variant nothing is known.
+type lastState struct {
+	state   core.State
+	variant string
+}
+
+// A memory keeps the lastState of each flag that has one, for answers that come
+// from a provider's cache, or without a reason.
 type memory struct {
-	mu    sync.Mutex
-	flags atomic.Pointer[map[string]settled]
+	flags sync.Map // of lastState, by flag
 }
 
 // decide is the func decide with what is remembered, and remembers.
 func (m *memory) decide(q *question, a *answer, d *core.Decision) error {
-	var last settled
-	if flags := m.flags.Load(); flags != nil {
-		last = (*flags)[q.flag]
-	}
+	found, _ := m.flags.Load(q.flag)
+	last, _ := found.(lastState)
 	now := last
 	err := decide(q, a, &now, d)
-	if now != last {
-		m.note(q.flag, now)
+	switch {
+	case now == last:
+	case now.variant == "":
+		m.flags.Delete(q.flag)
+	default:
+		m.flags.Store(q.flag, now)
 	}
 	return err
-}
-
-func (m *memory) note(flag string, now settled) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	flags := map[string]settled{}
-	if old := m.flags.Load(); old != nil {
-		flags = maps.Clone(*old)
-	}
-	if now.known {
-		flags[flag] = now
-	} else {
-		delete(flags, flag)
-	}
-	m.flags.Store(&flags)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync/atomic"
 
 	of "github.com/open-feature/go-sdk/openfeature"
@@ -34,66 +33,58 @@ const ProviderName = "rolloutkit"
 // variant is the experiment's, and its metadata tells experiment, key, source,
 // origin, state, tracked and degraded.
 type Provider struct {
-	client  *core.Client
-	exposed map[string]*core.Exposed // nil: all that the client exposes
-	fault   error                    // of the arguments of NewProvider
-	ready   atomic.Bool
-	health  health
-	own     []of.Hook
-
-	complaints complaints
+	client *core.Client
+	bound  map[string]*core.Bound // nil: all that are bound on the client
+	fault  error                  // of the arguments of NewProvider
+	ready  atomic.Bool
+	health health
+	own    []of.Hook
+	log    throttledLog
 }
 
 // NewProvider returns a provider of the given experiments, made reachable by
-// [core.Expose] on client; of all that the client exposes, now and later, if none
-// is given. What is wrong surfaces when the provider is registered: a nil or
+// [core.Bind] on client; of all that are bound there, now and later, if none is
+// given. What is wrong surfaces when the provider is registered: a nil or
 // foreign argument, and an experiment whose own rollout would ask this provider
 // again, are an error of SetProviderAndWait, and leave the provider in state
 // FATAL.
-func NewProvider(client *core.Client, exposed ...*core.Exposed) *Provider {
-	p := &Provider{client: client, health: newHealth()}
+func NewProvider(client *core.Client, bound ...*core.Bound) *Provider {
+	p := &Provider{client: client, health: newHealth(), log: newThrottledLog(client, "experiment: OpenFeature's provider failed")}
 	p.own = []of.Hook{loopHook{provider: p}}
 	if client == nil {
 		p.fault = errors.New("the core.Client is nil")
 		return p
 	}
-	for i, x := range exposed {
-		if x == nil {
-			p.fault = errors.Join(p.fault, fmt.Errorf("exposed experiment %d is nil", i+1))
+	for i, b := range bound {
+		if b == nil {
+			p.fault = errors.Join(p.fault, fmt.Errorf("bound experiment %d is nil", i+1))
 			continue
 		}
-		if latest, _ := client.Exposed(x.Name()); latest != x {
-			p.fault = errors.Join(p.fault, fmt.Errorf("experiment %s is exposed on another client, or was exposed again since", x.Name()))
+		if latest, _ := client.Bound(b.Name()); latest != b {
+			p.fault = errors.Join(p.fault, fmt.Errorf("experiment %s is bound on another client, or was bound again since", b.Name()))
 		}
-		if p.exposed == nil {
-			p.exposed = map[string]*core.Exposed{}
+		if p.bound == nil {
+			p.bound = map[string]*core.Bound{}
 		}
-		p.exposed[x.Name()] = x
+		p.bound[b.Name()] = b
 	}
 	return p
 }
 
 // lookup returns the experiment that a flag key means.
-func (p *Provider) lookup(flag string) (*core.Exposed, bool) {
-	if p.exposed == nil {
-		return p.client.Exposed(flag)
+func (p *Provider) lookup(flag string) (*core.Bound, bool) {
+	if p.bound == nil {
+		return p.client.Bound(flag)
 	}
-	x, ok := p.exposed[flag]
-	return x, ok
+	b, ok := p.bound[flag]
+	return b, ok
 }
 
 // all returns the experiments that are reachable now, by name.
-func (p *Provider) all() []*core.Exposed {
-	var all []*core.Exposed
-	if p.exposed != nil {
-		for _, name := range slices.Sorted(maps.Keys(p.exposed)) {
-			all = append(all, p.exposed[name])
-		}
-		return all
-	}
+func (p *Provider) all() (all []*core.Bound) {
 	for _, info := range p.client.Experiments() {
-		if x, ok := p.client.Exposed(info.Name); ok {
-			all = append(all, x)
+		if b, ok := p.lookup(info.Name); ok {
+			all = append(all, b)
 		}
 	}
 	return all
@@ -187,7 +178,7 @@ func (p *Provider) ObjectEvaluation(ctx context.Context, flag string, fallback a
 func (p *Provider) Track(ctx context.Context, name string, unit of.EvaluationContext, details of.TrackingEventDetails) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.complain(ctx, name, panicked(r))
+			p.log.warn(ctx, name, panicked(r))
 		}
 	}()
 	if !p.ready.Load() {
@@ -202,20 +193,33 @@ func (p *Provider) Track(ctx context.Context, name string, unit of.EvaluationCon
 		attrs[of.TargetingKey] = key
 	}
 	if experiment, ok := details.Attribute("experiment").(string); ok {
-		err := fmt.Errorf("no experiment called %q is exposed", experiment)
-		if x, found := p.lookup(experiment); found {
-			err = x.Track(ctx, attrs, eventOf(name, details))
+		b, found := p.lookup(experiment)
+		if !found {
+			p.log.warn(ctx, name, unbound(experiment))
+			return
 		}
-		if err != nil {
-			p.complain(ctx, name, err)
-		}
+		trial, err := b.For(attrs)
+		p.track(ctx, trial, err, eventOf(name, details))
 		return
 	}
-	for _, x := range p.all() {
-		if err := x.TrackAssigned(ctx, maps.Clone(attrs), eventOf(name, details)); err != nil {
-			p.complain(ctx, name, err)
-		}
+	for _, b := range p.all() {
+		trial, err := b.ForAssigned(maps.Clone(attrs))
+		p.track(ctx, trial, err, eventOf(name, details))
 	}
+}
+
+// track sends e for the trial, unless err says that there is none.
+func (p *Provider) track(ctx context.Context, trial core.AnyTrial, err error, e core.Event) {
+	if err == nil {
+		err = trial.Track(ctx, e)
+	}
+	if err != nil {
+		p.log.warn(ctx, e.Action, err)
+	}
+}
+
+func unbound(experiment string) error {
+	return fmt.Errorf("no experiment called %q is bound", experiment)
 }
 
 // eventOf returns the event that OpenFeature's details mean.
@@ -232,8 +236,4 @@ func eventOf(name string, details of.TrackingEventDetails) core.Event {
 		e.Fields = nil
 	}
 	return e
-}
-
-func (p *Provider) complain(ctx context.Context, about string, err error) {
-	p.complaints.log(ctx, p.client, "experiment: OpenFeature's provider failed", about, err)
 }

@@ -41,7 +41,7 @@ const staleReason of.Reason = "STALE"
 //	error, ErrFlagNotFound                     ERROR            the caller's default, FLAG_NOT_FOUND
 //	error, any other                           ERROR            the caller's default, GENERAL
 //
-// An exposed subject that can't be made of the attributes is INVALID_CONTEXT, or
+// A subject that can't be made of the attributes is INVALID_CONTEXT, or
 // TARGETING_KEY_MISSING where they have no targeting key; a behaviour that fails
 // or panics is GENERAL; a value of another type is TYPE_MISMATCH.
 func resolutionOf(a *core.Assignment) of.ProviderResolutionDetail {
@@ -92,7 +92,7 @@ func failed(d of.ProviderResolutionDetail, err of.ResolutionError) of.ProviderRe
 func metadataOf(a *core.Assignment) of.FlagMetadata {
 	m := of.FlagMetadata{
 		metaExperiment: a.Experiment,
-		metaSource:     a.Source.String(),
+		metaSource:     string(a.Source),
 		metaState:      a.State.String(),
 		metaTracked:    a.Tracked,
 		metaDegraded:   a.Degraded,
@@ -100,8 +100,8 @@ func metadataOf(a *core.Assignment) of.FlagMetadata {
 	if a.Key != "" {
 		m[metaKey] = a.Key
 	}
-	if a.Origin != 0 {
-		m[metaOrigin] = a.Origin.String()
+	if a.Origin != "" {
+		m[metaOrigin] = string(a.Origin)
 	}
 	return m
 }
@@ -109,9 +109,13 @@ func metadataOf(a *core.Assignment) of.FlagMetadata {
 // recorded reports whether metadata is that of a Provider, in this process or in
 // another that answers over the network. The core has sent the event then.
 func recorded(m of.FlagMetadata) bool {
-	word, ok := m[metaSource].(string)
-	var source core.Source
-	return ok && m[metaExperiment] != nil && source.UnmarshalText([]byte(word)) == nil
+	source, _ := m[metaSource].(string)
+	switch core.Source(source) {
+	case core.SourceOptedOut, core.SourceNoUnit, core.SourceOff, core.SourceError, core.SourceManual, core.SourceForced,
+		core.SourceStored, core.SourceUnassigned, core.SourceExcluded, core.SourceOutside, core.SourceSegmented, core.SourceResolved:
+		return m[metaExperiment] != nil
+	}
+	return false
 }
 
 // resolve runs the experiment of a flag. ok is false if the caller is to get the
@@ -120,7 +124,7 @@ func (p *Provider) resolve(ctx context.Context, flag string, attrs of.FlattenedC
 	defer func() {
 		if r := recover(); r != nil { // of a behaviour: the SDK does not recover
 			err := panicked(r)
-			p.complain(ctx, flag, err)
+			p.log.warn(ctx, flag, err)
 			value, ok, d = nil, false, failed(of.ProviderResolutionDetail{}, of.NewGeneralResolutionError(fmt.Sprintf("the experiment panicked: %v", r), err))
 		}
 	}()
@@ -130,22 +134,24 @@ func (p *Provider) resolve(ctx context.Context, flag string, attrs of.FlattenedC
 	if !p.ready.Load() {
 		return refused(of.NewProviderNotReadyResolutionError("the provider is not registered, or was shut down"))
 	}
-	x, found := p.lookup(flag)
+	b, found := p.lookup(flag)
 	if !found {
-		return refused(of.NewFlagNotFoundResolutionError(fmt.Sprintf("no experiment called %q is exposed", flag)))
+		return refused(of.NewFlagNotFoundResolutionError(unbound(flag).Error()))
 	}
 	ctx, err := p.enter(ctx, flag)
 	if err != nil {
-		p.complain(ctx, flag, err)
+		p.log.warn(ctx, flag, err)
 		return refused(of.NewGeneralResolutionError(err.Error(), err))
 	}
-	value, a, err := x.Run(ctx, attrs)
-	if a.Experiment == "" { // the attributes make no subject
+	trial, err := b.For(attrs)
+	if err != nil {
 		if key, _ := attrs[of.TargetingKey].(string); key == "" {
 			return refused(of.NewTargetingKeyMissingResolutionError(err.Error()))
 		}
 		return refused(of.NewInvalidContextResolutionError(err.Error()))
 	}
+	value, err = trial.RunAny(ctx)
+	a := trial.Assign(ctx)
 	p.health.note(&a)
 	d = resolutionOf(&a)
 	switch {

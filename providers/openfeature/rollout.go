@@ -139,12 +139,10 @@ func (r *Rollout) evaluateWithin(ctx context.Context, flag string, unit of.Evalu
 		}()
 		r.evaluate(ctx, flag, unit, &a)
 	}()
-	timer := time.NewTimer(r.o.Timeout)
-	defer timer.Stop()
 	select {
 	case a := <-answered:
 		return a
-	case <-timer.C:
+	case <-time.After(r.o.Timeout):
 		return answer{err: fmt.Errorf("the provider did not answer within %v: %w", r.o.Timeout, context.DeadlineExceeded)}
 	}
 }
