@@ -5,14 +5,13 @@ import (
 	"testing"
 
 	of "github.com/open-feature/go-sdk/openfeature"
-	"github.com/open-feature/go-sdk/openfeature/memprovider"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
-// The ratios that are promised of these stand in testdata/ratios.txt.
+// What is promised of these is in testdata/ratios.txt.
 
 // The variables keep the compiler from dropping what is measured.
 var (
@@ -20,9 +19,7 @@ var (
 	sinkDecision core.Decision
 )
 
-func benchClient(t testing.TB) *of.Client {
-	return serve(t, memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)}))
-}
+func benchClient(t testing.TB) *of.Client { return serve(t, pillFlag("red", of.SplitReason)) }
 
 // keys are such as the core makes.
 func keys() []string {

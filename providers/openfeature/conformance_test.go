@@ -39,13 +39,12 @@ func TestConformance(t *testing.T) {
 // flagsOf returns the flags of a memprovider that holds f. The variants of the
 // flag are called otherwise than those of the experiment, so that the values
 // have to name these.
-func flagsOf(f conformance.Flag, value func(variant string) any) map[string]memprovider.InMemoryFlag {
+func flagsOf(f conformance.Flag, value func(variant string) any) flagSet {
 	if f.Missing {
 		return nil
 	}
 	flag := memprovider.InMemoryFlag{Key: f.Experiment, State: memprovider.Enabled, Variants: map[string]any{}}
-	names := f.Names()
-	for _, name := range names {
+	for _, name := range f.Names() {
 		flag.Variants["v-"+name] = value(name)
 	}
 	if f.Disabled() {
@@ -57,29 +56,32 @@ func flagsOf(f conformance.Flag, value func(variant string) any) map[string]memp
 		}
 	}
 	if f.State == core.Conditional {
+		split := splitOf(f)
 		evaluate := func(flag memprovider.InMemoryFlag, unit of.FlattenedContext) (any, of.ProviderResolutionDetail) {
 			key, _ := unit[of.TargetingKey].(string)
 			reason, name := of.TargetingMatchReason, f.Targets[key]
 			if name == "" {
-				reason, name = of.SplitReason, cut(f, key)
+				reason, name = of.SplitReason, split(key)
 			}
 			return flag.Variants["v-"+name], of.ProviderResolutionDetail{Variant: "v-" + name, Reason: reason}
 		}
 		flag.ContextEvaluator = &evaluate
 	}
-	return map[string]memprovider.InMemoryFlag{f.Experiment: flag}
+	return flagSet{f.Experiment: flag}
 }
 
-// cut splits units as the author of a memprovider's flag would have to: variants
-// from the two ends, control in the middle, so that a ramp moves controls only.
-func cut(f conformance.Flag, key string) string {
-	names := slices.DeleteFunc(f.Names(), func(name string) bool { return name == core.Control })
-	place := int(core.Points("memprovider", f.Experiment, key)[0].Scale(100))
-	if len(names) > 0 && place < f.Weights[names[0]] {
-		return names[0]
+// splitOf splits units as the author of a memprovider's flag would have to:
+// variants from the two ends, control in the middle, so that a ramp moves
+// controls only.
+func splitOf(f conformance.Flag) func(key string) string {
+	ends := append(slices.DeleteFunc(f.Names(), func(name string) bool { return name == core.Control }), core.Control, core.Control)
+	return func(key string) string {
+		switch place := int(core.Points("memprovider", f.Experiment, key)[0].Scale(100)); {
+		case place < f.Weights[ends[0]] && ends[0] != core.Control:
+			return ends[0]
+		case place >= 100-f.Weights[ends[1]]:
+			return ends[1]
+		}
+		return core.Control
 	}
-	if len(names) > 1 && place >= 100-f.Weights[names[1]] {
-		return names[1]
-	}
-	return core.Control
 }

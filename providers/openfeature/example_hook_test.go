@@ -54,16 +54,20 @@ func ExampleNewHook() {
 	// the button is red
 }
 
-// The experiment counts accounts, and leaves robots and a team of testers out.
-func ExampleExcludedBy() {
-	ctx := context.Background()
+// hookedBy returns a client as in ExampleNewHook.
+func hookedBy(options ...openfeature.HookOption) *of.Client {
 	api := isolated.NewAPI()
-	if err := api.SetProviderAndWait(ctx, flags()); err != nil {
+	if err := api.SetProviderAndWait(context.Background(), flags()); err != nil {
 		panic(err)
 	}
 	experiments := must(core.New(core.Config{KeySecret: secret, Tracker: printing}))
+	api.AddHooks(openfeature.NewHook(experiments, options...))
+	return api.NewClient()
+}
 
-	api.AddHooks(openfeature.NewHook(experiments,
+// The experiment counts accounts, and leaves robots and a team of testers out.
+func ExampleExcludedBy() {
+	client := hookedBy(
 		openfeature.OnlyFlags("button_color"),
 		openfeature.UnitBy(func(c of.EvaluationContext) core.Unit {
 			account, _ := c.Attribute("account").(string)
@@ -73,11 +77,9 @@ func ExampleExcludedBy() {
 			c := about.EvaluationContext()
 			return c.Attribute("account") == "testers" || strings.HasPrefix(c.TargetingKey(), "bot-")
 		}),
-	))
-
-	client := api.NewClient()
+	)
 	for who, account := range map[string]string{"bot-7": "acme", "tess": "testers", "ada": "acme"} {
-		client.String(ctx, "button_color", "grey", of.NewEvaluationContext(who, map[string]any{"account": account}))
+		client.String(context.Background(), "button_color", "grey", of.NewEvaluationContext(who, map[string]any{"account": account}))
 	}
 	// Output:
 	// assignment button_color red conditional
@@ -85,18 +87,9 @@ func ExampleExcludedBy() {
 
 // Flags whose keys are no names of experiments are given one.
 func ExampleNamedBy() {
-	ctx := context.Background()
-	api := isolated.NewAPI()
-	if err := api.SetProviderAndWait(ctx, flags()); err != nil {
-		panic(err)
-	}
-	experiments := must(core.New(core.Config{KeySecret: secret, Tracker: printing}))
-
 	names := map[string]string{"newCheckout": "shop_checkout"}
-	api.AddHooks(openfeature.NewHook(experiments, openfeature.NamedBy(func(flag string) string { return names[flag] })))
-
-	client := api.NewClient()
-	client.Boolean(ctx, "newCheckout", false, of.NewEvaluationContext("ada", nil))
+	client := hookedBy(openfeature.NamedBy(func(flag string) string { return names[flag] }))
+	client.Boolean(context.Background(), "newCheckout", false, of.NewEvaluationContext("ada", nil))
 	// Output:
 	// assignment shop_checkout candidate conditional
 }

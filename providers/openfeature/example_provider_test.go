@@ -9,6 +9,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
@@ -22,7 +23,7 @@ type Customer struct {
 // A typed experiment is a flag for code that only speaks OpenFeature.
 func ExampleNewProvider() {
 	ctx := context.Background()
-	experiments := must(core.New(core.Config{KeySecret: secret, Tracker: printing, Store: core.NewMemoryStore(nil)}))
+	experiments := must(core.New(core.Config{KeySecret: secret, Tracker: printing, Store: memstore.New(nil)}))
 	buttonColor := must(core.Define(experiments, core.Definition[Customer, string]{
 		Name:       "button_color",
 		Unit:       func(c Customer) core.Unit { return core.Actor(c.ID) },
@@ -31,7 +32,7 @@ func ExampleNewProvider() {
 		Exclusions: []core.Rule[Customer]{{Name: "staff", If: func(_ context.Context, c Customer) bool { return c.Staff }}},
 		Rollout:    percent.New(percent.Weights{"red": 100}),
 	}))
-	exposed := core.Expose(buttonColor, func(attrs map[string]any) (Customer, error) {
+	bound := core.Bind(buttonColor, func(attrs map[string]any) (Customer, error) {
 		id, ok := attrs[of.TargetingKey].(string)
 		if !ok {
 			return Customer{}, errors.New("no targeting key")
@@ -41,7 +42,7 @@ func ExampleNewProvider() {
 	})
 
 	api := isolated.NewAPI()
-	if err := api.SetProviderAndWait(ctx, openfeature.NewProvider(experiments, exposed)); err != nil {
+	if err := api.SetProviderAndWait(ctx, openfeature.NewProvider(experiments, bound)); err != nil {
 		panic(err)
 	}
 	client := api.NewClient()

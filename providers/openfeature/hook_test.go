@@ -1,8 +1,10 @@
 package openfeature_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,18 +16,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/logbook"
 	"github.com/rolloutkit/rolloutkit/internal/noleak"
 	"github.com/rolloutkit/rolloutkit/internal/tracking"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
-// flagOf is a flag of any type, with one answer.
-func flagOf(value any, variant string, reason of.Reason, metadata of.FlagMetadata) memprovider.InMemoryFlag {
-	return memprovider.InMemoryFlag{State: memprovider.Enabled, Variants: map[string]any{variant: value}, ContextEvaluator: answers(variant, reason, metadata)}
-}
-
 // hooked returns an OpenFeature client over the flags, with a hook at its API.
-func hooked(t testing.TB, flags map[string]memprovider.InMemoryFlag, options ...openfeature.HookOption) (*of.Client, *core.Client, *tracking.Recorder, *logbook) {
+func hooked(t testing.TB, flags flagSet, options ...openfeature.HookOption) (*of.Client, *core.Client, *tracking.Recorder, *logbook.Book) {
 	t.Helper()
 	experiments, events, log := experiments(t, nil)
 	api := newAPI(t)
@@ -35,163 +33,125 @@ func hooked(t testing.TB, flags map[string]memprovider.InMemoryFlag, options ...
 }
 
 func TestHookSendsTheCoresEvent(t *testing.T) {
-	client, experiments, events, _ := hooked(t, map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)})
-	e := pill(t, experiments, openfeature.New(client, nil))
+	client, experiments, events, _ := hooked(t, flagSet{"pill_color": colors("red", of.SplitReason)})
+	e := must(core.Define(experiments, definition("pill_color", openfeature.New(client, nil), "red", "blue")))
 	_, err := e.Run(ctx, "ann")
 	require.NoError(t, err)
 	own := events.Take()
 	require.Len(t, own, 1, "evaluations by the rollout are the core's alone")
 
-	color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
-	require.NoError(t, err)
-	require.Equal(t, "red", color)
-	seen := events.Take()
-	require.Len(t, seen, 1)
-	seen[0].Time = own[0].Time
-	require.Equal(t, own, seen, "key, ID, state and all")
-
-	_, _ = client.StringValue(ctx, "pill_color", "grey", user("ann"))
-	again := events.Take()
-	require.Len(t, again, 1)
-	require.Equal(t, own[0].ID, again[0].ID, "consumers count it once")
+	for range 2 {
+		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
+		require.NoError(t, err)
+		require.Equal(t, "red", color)
+		seen := events.Take()
+		require.Len(t, seen, 1)
+		seen[0].Time = own[0].Time
+		require.Equal(t, own, seen, "key, state and all, and the ID, so that consumers count it once")
+	}
 }
 
-// Each kind of evaluation, and the variant of the one event that it sends; ""
-// for no event.
 func TestHookRecords(t *testing.T) {
-	disabled := colors("red", of.SplitReason)
-	disabled.State = memprovider.Disabled
+	elsewhere := of.FlagMetadata{"experiment": "pill_color", "source": "stored"}
 	for _, c := range []struct {
-		about   string
-		flag    memprovider.InMemoryFlag
-		variant string
-		state   core.State
+		about    string
+		value    any
+		variant  string // of the flag
+		reason   of.Reason
+		metadata of.FlagMetadata
+		want     string // variant of the one event; "" for no event
+		state    core.State
 	}{
-		{"split", colors("red", of.SplitReason), "red", core.Conditional},
-		{"split, control", colors("control", of.SplitReason), "control", core.Conditional},
-		{"target", colors("blue", of.TargetingMatchReason), "blue", core.Conditional},
-		{"cached", colors("blue", of.CachedReason), "blue", core.Conditional},
-		{"on", colors("blue", of.StaticReason), "blue", core.On},
-		{"named by value", flagOf("red", "", of.SplitReason, nil), "red", core.Conditional},
-		{"true", flagOf(true, "on", of.SplitReason, nil), "candidate", core.Conditional},
-		{"false", flagOf(false, "off", of.SplitReason, nil), "control", core.Conditional},
-		{"int", flagOf(10, "ten", of.SplitReason, nil), "ten", core.Conditional},
-		{"int without variant", flagOf(10, "", of.SplitReason, nil), "10", core.Conditional},
-		{"float without variant", flagOf(0.5, "", of.SplitReason, nil), "0.5", core.Conditional},
-		{"object", flagOf(map[string]any{"variant": "red"}, "", of.SplitReason, nil), "red", core.Conditional},
-		{"state of its own", flagOf("red", "red", of.StaticReason, of.FlagMetadata{"state": "conditional"}), "red", core.Conditional},
+		{about: "split", variant: "red", reason: of.SplitReason, want: "red", state: core.Conditional},
+		{about: "split, control", variant: "control", reason: of.SplitReason, want: "control", state: core.Conditional},
+		{about: "target", variant: "blue", reason: of.TargetingMatchReason, want: "blue", state: core.Conditional},
+		{about: "cached", variant: "blue", reason: of.CachedReason, want: "blue", state: core.Conditional},
+		{about: "on", variant: "blue", reason: of.StaticReason, want: "blue", state: core.On},
+		{about: "named by value", value: "red", reason: of.SplitReason, want: "red", state: core.Conditional},
+		{about: "true", value: true, variant: "on", reason: of.SplitReason, want: "candidate", state: core.Conditional},
+		{about: "false", value: false, variant: "off", reason: of.SplitReason, want: "control", state: core.Conditional},
+		{about: "int", value: int64(10), variant: "ten", reason: of.SplitReason, want: "ten", state: core.Conditional},
+		{about: "int without variant", value: int64(10), reason: of.SplitReason, want: "10", state: core.Conditional},
+		{about: "float without variant", value: 0.5, reason: of.SplitReason, want: "0.5", state: core.Conditional},
+		{about: "object", value: map[string]any{"variant": "red"}, reason: of.SplitReason, want: "red", state: core.Conditional},
+		{about: "state of its own", variant: "red", reason: of.StaticReason, metadata: of.FlagMetadata{"state": "conditional"}, want: "red", state: core.Conditional},
 
-		{"off", disabled, "", 0},
-		{"off by its own state", flagOf("red", "red", of.SplitReason, of.FlagMetadata{"state": "off"}), "", 0},
-		{"on with control", colors("control", of.StaticReason), "", 0},
-		{"default", colors("control", of.DefaultReason), "", 0},
-		{"default, yet a variant", colors("red", of.DefaultReason), "", 0},
-		{"error without an error", colors("red", of.ErrorReason), "", 0},
-		{"answered by experiments elsewhere", flagOf("red", "red", of.SplitReason, of.FlagMetadata{"experiment": "pill_color", "source": "stored"}), "", 0},
+		{about: "off", variant: "red", reason: of.DisabledReason},
+		{about: "off by its own state", variant: "red", reason: of.SplitReason, metadata: of.FlagMetadata{"state": "off"}},
+		{about: "on with control", variant: "control", reason: of.StaticReason},
+		{about: "default", variant: "control", reason: of.DefaultReason},
+		{about: "default, yet a variant", variant: "red", reason: of.DefaultReason},
+		{about: "error without an error", variant: "red", reason: of.ErrorReason},
+		{about: "answered by experiments elsewhere", variant: "red", reason: of.SplitReason, metadata: elsewhere},
 	} {
 		t.Run(c.about, func(t *testing.T) {
-			client, experiments, events, log := hooked(t, map[string]memprovider.InMemoryFlag{"flag": c.flag})
-			evaluate(client, c.flag)
+			if c.value == nil {
+				c.value = c.variant
+			}
+			client, experiments, events, log := hooked(t, flagSet{"flag": flagOf(c.value, c.variant, c.reason, c.metadata)})
+			if _, is := c.value.(bool); is {
+				client.Boolean(ctx, "flag", false, user("ann"))
+			} else {
+				client.Object(ctx, "flag", "grey", user("ann"))
+			}
 			got := events.Take()
 			require.Empty(t, log.String())
-			if c.variant == "" {
+			if c.want == "" {
 				require.Empty(t, got)
 				return
 			}
 			require.Len(t, got, 1)
 			require.Equal(t, "assignment", got[0].Action)
 			require.Equal(t, "flag", got[0].Experiment)
-			require.Equal(t, c.variant, got[0].Variant)
+			require.Equal(t, c.want, got[0].Variant)
 			require.Equal(t, c.state, got[0].State)
 			require.Equal(t, core.SourceResolved, got[0].Origin)
 			require.NotContains(t, got[0].Key, "ann")
 			require.Nil(t, experiments.Variants("flag"), "nothing has to be defined")
 		})
 	}
-}
-
-// evaluate evaluates "flag" for ann by the method for its type.
-func evaluate(client *of.Client, flag memprovider.InMemoryFlag) {
-	var value any
-	for _, value = range flag.Variants {
-	}
-	switch value.(type) {
-	case bool:
-		client.Boolean(ctx, "flag", false, user("ann"))
-	case string:
-		client.String(ctx, "flag", "grey", user("ann"))
-	case int:
-		client.Int(ctx, "flag", 0, user("ann"))
-	case float64:
-		client.Float(ctx, "flag", 0, user("ann"))
-	default:
-		client.Object(ctx, "flag", map[string]any{}, user("ann"))
-	}
+	t.Run("nobody's", func(t *testing.T) {
+		client, _, events, log := hooked(t, flagSet{"flag": colors("red", of.SplitReason)})
+		client.String(ctx, "flag", "grey", of.EvaluationContext{})
+		require.Empty(t, events.Take())
+		require.Empty(t, log.String())
+	})
 }
 
 func TestHookIsSilentWhereTheAppGotItsDefault(t *testing.T) {
-	flags := map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)}
-	silent := func(t *testing.T, client *of.Client, events *tracking.Recorder, flag string, options ...of.Option) {
-		t.Helper()
-		color, err := client.StringValue(ctx, flag, "grey", user("ann"), options...)
-		require.Error(t, err)
-		require.Equal(t, "grey", color)
-		require.Empty(t, events.Take())
+	started := make(chan struct{})
+	t.Cleanup(func() { close(started) })
+	starting := &script{evaluate: red, init: func() error { <-started; return nil }}
+	flags := memprovider.NewInMemoryProvider(flagSet{"pill_color": colors("red", of.SplitReason), "number": flagOf(7, "seven", of.SplitReason, nil)})
+	for about, c := range map[string]struct {
+		provider     of.FeatureProvider
+		flag         string
+		first, later of.Hook // of the API, whose After is called after ours, and of the evaluation
+	}{
+		"no such flag":         {provider: flags, flag: "missing"},
+		"another type":         {provider: flags, flag: "number"},
+		"a hook fails before":  {provider: flags, flag: "pill_color", later: stopping},
+		"a hook fails after":   {provider: flags, flag: "pill_color", later: failing},
+		"a hook fails at last": {provider: flags, flag: "pill_color", first: failing},
+		"not ready":            {provider: starting, flag: "pill_color"},
+		"no provider":          {flag: "pill_color"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			experiments, events, log := experiments(t, nil)
+			api := newAPI(t)
+			api.AddHooks(cmp.Or(c.first, of.Hook(hook{})))
+			if c.provider == starting {
+				require.NoError(t, api.SetProvider(ctx, starting))
+			} else if c.provider != nil {
+				require.NoError(t, api.SetProviderAndWait(ctx, c.provider))
+			}
+			client := api.NewClient()
+			client.AddHooks(openfeature.NewHook(experiments))
+			require.Equal(t, "grey", client.String(ctx, c.flag, "grey", user("ann"), of.WithHooks(cmp.Or(c.later, of.Hook(hook{})))))
+			require.Empty(t, events.Take())
+			require.Empty(t, log.String())
+		})
 	}
-	t.Run("no such flag", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags)
-		silent(t, client, events, "missing")
-	})
-	t.Run("another type", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags)
-		_, err := client.BooleanValue(ctx, "pill_color", false, user("ann"))
-		require.Error(t, err)
-		require.Empty(t, events.Take())
-	})
-	t.Run("a hook fails before", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags)
-		silent(t, client, events, "pill_color", of.WithHooks(stopping{}))
-	})
-	t.Run("a hook fails after", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags)
-		silent(t, client, events, "pill_color", of.WithHooks(failingHook{}))
-		_, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
-		require.NoError(t, err)
-		require.Len(t, events.Take(), 1, "the next one is recorded")
-	})
-	t.Run("a hook fails after ours had its turn", func(t *testing.T) {
-		experiments, events, _ := experiments(t, nil)
-		api := newAPI(t)
-		api.AddHooks(failingHook{}) // Afters are called in reverse
-		require.NoError(t, api.SetProviderAndWait(ctx, memprovider.NewInMemoryProvider(flags)))
-		client := api.NewClient()
-		client.AddHooks(openfeature.NewHook(experiments))
-		silent(t, client, events, "pill_color")
-	})
-	t.Run("not ready", func(t *testing.T) {
-		experiments, events, _ := experiments(t, nil)
-		api := newAPI(t)
-		initialised := make(chan struct{})
-		defer close(initialised)
-		require.NoError(t, api.SetProvider(ctx, &script{evaluate: red, init: func() error { <-initialised; return nil }}))
-		client := api.NewClient()
-		client.AddHooks(openfeature.NewHook(experiments))
-		silent(t, client, events, "pill_color")
-	})
-	t.Run("no provider", func(t *testing.T) {
-		experiments, events, log := experiments(t, nil)
-		client := newAPI(t).NewClient()
-		client.AddHooks(openfeature.NewHook(experiments))
-		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Empty(t, events.Take())
-		require.Empty(t, log.String())
-	})
-	t.Run("nobody", func(t *testing.T) {
-		client, _, events, log := hooked(t, flags)
-		client.String(ctx, "pill_color", "grey", of.EvaluationContext{})
-		require.Empty(t, events.Take())
-		require.Empty(t, log.String())
-	})
 }
 
 // A scope is a request, as core/web makes one of each.
@@ -203,178 +163,103 @@ type scope struct {
 func (s scope) Silent() bool { return s.silent }
 
 func TestHookInARequest(t *testing.T) {
-	client, _, events, _ := hooked(t, map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)})
-	evaluate := func(ctx context.Context) {
+	client, _, events, _ := hooked(t, flagSet{"pill_color": colors("red", of.SplitReason)})
+	evaluate := func(s scope) int {
+		ctx := core.WithScope(ctx, s)
 		client.String(ctx, "pill_color", "grey", user("ann"))
 		client.String(ctx, "pill_color", "grey", user("ann"))
+		return len(events.Take())
 	}
-	evaluate(core.WithScope(ctx, scope{}))
-	require.Len(t, events.Take(), 1, "once per request")
-	evaluate(core.WithScope(ctx, scope{}))
-	require.Len(t, events.Take(), 1)
-	evaluate(core.WithScope(ctx, scope{silent: true}))
-	require.Empty(t, events.Take(), "DNT, no consent, a robot")
+	require.Equal(t, 1, evaluate(scope{}), "once per request")
+	require.Equal(t, 1, evaluate(scope{}))
+	require.Zero(t, evaluate(scope{silent: true}), "DNT, no consent, a robot")
 }
 
-type stopping struct{ of.UnimplementedHook }
-
-func (stopping) Before(context.Context, of.HookContext, of.HookHints) (*of.EvaluationContext, error) {
-	return nil, errors.New("not today")
-}
-
+// The examples have the other options.
 func TestHookOptions(t *testing.T) {
-	flags := map[string]memprovider.InMemoryFlag{
-		"pill_color":  colors("red", of.SplitReason),
-		"newCheckout": flagOf(true, "on", of.SplitReason, nil),
-		"layout":      flagOf("old", "baseline", of.SplitReason, nil),
-	}
-	all := func(client *of.Client) {
+	t.Run("ControlNamed, and one that is nil", func(t *testing.T) {
+		client, _, events, _ := hooked(t, flagSet{"pill_color": colors("baseline", of.SplitReason)}, nil, openfeature.ControlNamed("baseline", "off"))
 		client.String(ctx, "pill_color", "grey", user("ann"))
-		client.Boolean(ctx, "newCheckout", false, user("ann"))
-		client.String(ctx, "layout", "old", user("ann"))
-	}
-	names := func(events []core.Event) (names []string) {
-		for _, e := range events {
-			names = append(names, e.Experiment+" "+e.Variant)
-		}
-		return names
-	}
-	t.Run("OnlyFlags", func(t *testing.T) {
-		client, _, events, log := hooked(t, flags, openfeature.OnlyFlags("pill_color"))
-		all(client)
-		require.Equal(t, []string{"pill_color red"}, names(events.Take()))
-		require.Empty(t, log.String())
-	})
-	t.Run("NamedBy", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags, openfeature.NamedBy(func(flag string) string {
-			return map[string]string{"newCheckout": "shop_checkout"}[flag]
-		}))
-		all(client)
-		require.Equal(t, []string{"shop_checkout candidate"}, names(events.Take()))
-	})
-	t.Run("ControlNamed", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags, openfeature.OnlyFlags("layout"), openfeature.ControlNamed("baseline", "off"))
-		all(client)
-		require.Equal(t, []string{"layout control"}, names(events.Take()))
+		require.Equal(t, core.Control, events.Take()[0].Variant)
 	})
 	t.Run("UnitBy", func(t *testing.T) {
 		account := func(c of.EvaluationContext) core.Unit {
-			id, _ := c.Attribute("account").(string)
-			return core.NewUnit(core.String("account", id))
+			return core.NewUnit(core.String("account", c.Attribute("account").(string)))
 		}
-		client, experiments, events, _ := hooked(t, flags, openfeature.OnlyFlags("pill_color"), openfeature.UnitBy(account))
+		client, experiments, events, _ := hooked(t, flagSet{"pill_color": colors("red", of.SplitReason)}, openfeature.UnitBy(account))
 		client.String(ctx, "pill_color", "grey", of.NewEvaluationContext("ann", map[string]any{"account": "acme"}))
-		e, err := core.Define(experiments, core.Definition[string, string]{Name: "pill_color",
-			Unit:     func(id string) core.Unit { return core.NewUnit(core.String("account", id)) },
-			Variants: []core.Variant[string, string]{{Name: "red"}}})
-		require.NoError(t, err)
-		require.Equal(t, e.Assign(ctx, "acme").Key, events.Take()[0].Key)
-	})
-	t.Run("ExcludedBy", func(t *testing.T) {
-		robots := func(_ context.Context, about of.HookContext) bool {
-			if about.FlagKey() == "layout" {
-				panic("boom")
-			}
-			return strings.HasPrefix(about.EvaluationContext().TargetingKey(), "bot-")
-		}
-		client, _, events, log := hooked(t, flags, openfeature.ExcludedBy(robots))
-		client.String(ctx, "pill_color", "grey", user("bot-1"))
-		client.String(ctx, "layout", "old", user("ann"))
-		require.Empty(t, events.Take())
-		require.Contains(t, log.String(), "panicked: boom")
-		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Len(t, events.Take(), 1)
-	})
-	t.Run("nil", func(t *testing.T) {
-		client, _, events, _ := hooked(t, flags, nil)
-		client.String(ctx, "pill_color", "grey", user("ann"))
-		require.Len(t, events.Take(), 1)
+		def := definition("pill_color", nil, "red")
+		def.Unit = func(id string) core.Unit { return core.NewUnit(core.String("account", id)) }
+		require.Equal(t, must(core.Define(experiments, def)).Assign(ctx, "acme").Key, events.Take()[0].Key)
 	})
 }
 
 // What can't be recorded is logged, once a minute for each flag, and never
 // changes what the app gets.
-func TestHookComplaints(t *testing.T) {
-	flags := map[string]memprovider.InMemoryFlag{
-		"pill_color":  colors("red", of.SplitReason),
-		"newCheckout": flagOf(true, "on", of.SplitReason, nil),
-		"empty":       flagOf("", "", of.SplitReason, nil),
-		"object":      flagOf(map[string]any{"size": 1}, "", of.SplitReason, nil),
-	}
-	for want, evaluate := range map[string]func(*of.Client) (any, error){
-		"is no name of an experiment": func(c *of.Client) (any, error) {
-			return c.BooleanValue(ctx, "newCheckout", false, user("ann"))
-		},
-		"names no variant": func(c *of.Client) (any, error) {
-			return c.StringValue(ctx, "empty", "grey", user("ann"))
-		},
-		"(an object without variant)": func(c *of.Client) (any, error) {
-			return c.ObjectValue(ctx, "object", nil, user("ann"))
-		},
+func TestHookThatCanNotRecord(t *testing.T) {
+	unit := openfeature.UnitBy(func(of.EvaluationContext) core.Unit { panic("boom") })
+	exclusion := openfeature.ExcludedBy(func(context.Context, of.HookContext) bool { panic("boom") })
+	for about, c := range map[string]struct {
+		flag    string
+		value   any
+		variant string
+		option  openfeature.HookOption
+		want    string
+	}{
+		"a flag that can be no experiment": {"newCheckout", "red", "red", nil, "is no name of an experiment"},
+		"nothing named":                    {"flag", "", "", nil, "names no variant"},
+		"an object that names nothing":     {"flag", map[string]any{"size": 1}, "", nil, "(an object without variant)"},
+		"a variant that is not defined":    {"pill_color", "green", "green", nil, "unknown variant"},
+		"true of several variants":         {"pill_color", true, "on", nil, "says true, which is any of the variants"},
+		"a unit that panics":               {"pill_color", "red", "red", unit, "panicked: boom"},
+		"an exclusion that panics":         {"pill_color", "red", "red", exclusion, "panicked: boom"},
 	} {
-		client, _, events, log := hooked(t, flags)
-		for range 3 {
-			value, err := evaluate(client)
-			require.NoError(t, err)
-			require.NotContains(t, []any{false, "grey", nil}, value, "the app gets what the flag says")
-		}
-		require.Empty(t, events.Take())
-		require.Equal(t, 1, strings.Count(log.String(), "an evaluation was not recorded"), log.String())
-		require.Contains(t, log.String(), want)
-	}
-
-	t.Run("variants of a defined experiment", func(t *testing.T) {
-		client, experiments, events, log := hooked(t, map[string]memprovider.InMemoryFlag{
-			"pill_color": flagOf("green", "green", of.SplitReason, nil),
-			"checkout":   flagOf(true, "on", of.SplitReason, nil),
+		t.Run(about, func(t *testing.T) {
+			client, experiments, events, log := hooked(t, flagSet{c.flag: flagOf(c.value, c.variant, of.SplitReason, nil)}, c.option)
+			must(core.Define(experiments, definition("pill_color", nil, "red", "blue")))
+			for range 3 {
+				value, err := client.ObjectValue(ctx, c.flag, "the app's default", user("ann"))
+				require.NoError(t, err)
+				require.Equal(t, c.value, value)
+			}
+			require.Empty(t, events.Take())
+			require.Equal(t, 1, strings.Count(log.String(), "an evaluation was not recorded"), log.String())
+			require.Contains(t, log.String(), c.want)
 		})
-		pill(t, experiments, nil)
-		_, err := core.Define(experiments, core.Definition[string, string]{Name: "checkout",
-			Unit:     func(id string) core.Unit { return core.Actor(id) },
-			Variants: []core.Variant[string, string]{{Name: "short"}, {Name: "long"}}})
-		require.NoError(t, err)
-		client.String(ctx, "pill_color", "grey", user("ann"))
-		client.Boolean(ctx, "checkout", false, user("ann"))
-		require.Empty(t, events.Take())
-		require.Contains(t, log.String(), "unknown variant")
-		require.Contains(t, log.String(), "says true, which is any of the variants")
-	})
+	}
 	t.Run("a tracker that fails", func(t *testing.T) {
-		client, experiments, events, _ := hooked(t, flags)
+		client, experiments, events, _ := hooked(t, flagSet{"pill_color": colors("red", of.SplitReason)})
 		events.Err = errors.New("full")
-		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
-		require.NoError(t, err)
-		require.Equal(t, "red", color)
+		require.Equal(t, "red", client.String(ctx, "pill_color", "grey", user("ann")))
 		require.Equal(t, uint64(1), experiments.Stats().EventsLost)
 	})
-	t.Run("funcs that panic", func(t *testing.T) {
-		client, _, events, log := hooked(t, flags, openfeature.UnitBy(func(of.EvaluationContext) core.Unit { panic("boom") }))
-		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
-		require.NoError(t, err)
-		require.Equal(t, "red", color)
-		require.Empty(t, events.Take())
-		require.Contains(t, log.String(), "panicked: boom")
-	})
-	t.Run("no client", func(t *testing.T) {
-		client := serve(t, memprovider.NewInMemoryProvider(flags))
+	t.Run("no core.Client", func(t *testing.T) {
+		client := serve(t, pillFlag("red", of.SplitReason))
 		client.AddHooks(openfeature.NewHook(nil))
-		color, err := client.StringValue(ctx, "pill_color", "grey", user("ann"))
-		require.NoError(t, err)
-		require.Equal(t, "red", color)
+		require.Equal(t, "red", client.String(ctx, "pill_color", "grey", user("ann")))
 	})
 }
 
 // Many at the same time: one event for each evaluation that succeeds, none for
 // those that fail, nothing left over.
 func TestHookConcurrently(t *testing.T) {
-	client, _, events, _ := hooked(t, map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.SplitReason)})
-	defer noleak.Require(t, goleak.IgnoreCurrent()) // but for the SDK's own
+	defer noleak.Require(t, goleak.IgnoreCurrent())
+	t.Run("", testHookConcurrently) // whose API is shut down
+}
+
+func testHookConcurrently(t *testing.T) {
+	s := newShop(t, on("red"), nil)
+	s.AddHooks(openfeature.NewHook(s.core))
+	s.String(ctx, "pill_color", "none", user("ann"))
+	client, _, events, _ := hooked(t, flagSet{"pill_color": colors("red", of.SplitReason)})
+	_, err := openfeature.New(client, &openfeature.Options{Timeout: time.Minute}).Resolve(ctx, request)
+	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
 				client.String(ctx, "pill_color", "grey", user("ann"))
-				client.String(ctx, "pill_color", "grey", user("ann"), of.WithHooks(failingHook{}))
+				client.String(ctx, "pill_color", "grey", user("ann"), of.WithHooks(failing))
 				client.String(ctx, "missing", "grey", user("ann"))
 			}
 		})
@@ -383,15 +268,22 @@ func TestHookConcurrently(t *testing.T) {
 	require.Len(t, events.Take(), 8*50)
 }
 
-// After an API is shut down nothing of ours runs on.
-func TestNoGoroutineStays(t *testing.T) {
-	defer noleak.Require(t, goleak.IgnoreCurrent())
-	t.Run("", func(t *testing.T) {
-		s := newShop(t, on("red"), nil)
-		s.AddHooks(openfeature.NewHook(s.core))
-		s.String(ctx, "pill_color", "none", user("ann"))
-		flags := serve(t, memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{"other": colors("red", of.SplitReason)}))
-		_, err := openfeature.New(flags, &openfeature.Options{Timeout: time.Minute, Flag: func(string) string { return "other" }}).Resolve(ctx, request)
-		require.NoError(t, err)
-	})
+// Failures whose Finally never comes, because another hook panicked, are
+// forgotten, so that they cost little.
+func TestHookForgetsFailures(t *testing.T) {
+	experiments, events, _ := experiments(t, nil)
+	h := openfeature.NewHook(experiments)
+	about := func(unit int) of.HookContext {
+		return of.NewHookContext("pill_color", of.String, "", of.NewClientMetadata("shop"), of.Metadata{}, user(strconv.Itoa(unit)))
+	}
+	finish := func(unit int) int {
+		h.Finally(ctx, about(unit), of.InterfaceEvaluationDetails{Value: "red", EvaluationDetails: of.EvaluationDetails{
+			FlagType: of.String, ResolutionDetail: of.ResolutionDetail{Variant: "red", Reason: of.SplitReason}}}, of.HookHints{})
+		return len(events.Take())
+	}
+	for unit := range 10_001 {
+		h.Error(ctx, about(unit), errHook, of.HookHints{})
+	}
+	require.Equal(t, 1, finish(0), "it is not known to have failed any more")
+	require.Zero(t, finish(10_000))
 }

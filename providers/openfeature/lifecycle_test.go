@@ -3,7 +3,6 @@ package openfeature_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,175 +10,126 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
 // A faulty is a store that fails on demand.
 type faulty struct {
 	core.Store
-	mu  sync.Mutex
 	err error
 }
 
-func (s *faulty) Load(ctx context.Context, experiment, key string, older []string) (core.Entry, []string, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *faulty) Load(ctx context.Context, lookups []core.Lookup) error {
 	if s.err != nil {
-		return core.Entry{}, nil, false, s.err
+		return s.err
 	}
-	return s.Store.Load(ctx, experiment, key, older)
+	return s.Store.Load(ctx, lookups)
 }
 
-func (s *faulty) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
+// A watched is a provider of two experiments, whose events the test reads.
+type watched struct {
+	*openfeature.Provider
+	store *faulty
+	flags map[string]*fixed
 }
 
-// heard returns the events that reach handlers of the client.
-func heard(t testing.TB, c *of.Client, kinds ...of.EventType) <-chan of.EventDetails {
-	events := make(chan of.EventDetails, 100)
-	for _, kind := range kinds {
-		handler := func(e of.EventDetails) { events <- e }
-		c.AddHandler(kind, &handler)
-		t.Cleanup(func() { c.RemoveHandler(kind, &handler) })
+func newWatched(t *testing.T) *watched {
+	w := &watched{store: &faulty{Store: memstore.New(nil)}, flags: map[string]*fixed{"pill_color": on("red"), "other": on("red")}}
+	client, _, _ := experiments(t, func(c *core.Config) { c.Store = w.store })
+	for name, flag := range w.flags {
+		core.Bind(must(core.Define(client, definition(name, flag, "red"))), byKey)
+	}
+	w.Provider = openfeature.NewProvider(client)
+	require.NoError(t, w.Init(of.EvaluationContext{}))
+	return w
+}
+
+// ask evaluates a flag and returns the events that it made.
+func (w *watched) ask(name string) (events []of.Event) {
+	w.StringEvaluation(ctx, name, "", of.FlattenedContext{of.TargetingKey: "ann"})
+	for len(w.EventChannel()) > 0 {
+		events = append(events, <-w.EventChannel())
 	}
 	return events
 }
 
-func next(t testing.TB, events <-chan of.EventDetails) of.EventDetails {
-	t.Helper()
-	select {
-	case e := <-events:
-		require.Equal(t, openfeature.ProviderName, e.ProviderName)
-		return e
-	case <-time.After(10 * time.Second):
-		t.Fatal("no event")
-		return of.EventDetails{}
-	}
-}
-
 func TestProviderIsStaleWhileThingsFail(t *testing.T) {
-	store := &faulty{Store: core.NewMemoryStore(nil)}
-	decision := on("red")
-	s := newShop(t, decision, func(c *core.Config, _ *core.Definition[string, string]) { c.Store = store })
-	require.Equal(t, of.ReadyState, s.State())
-	stale, ready := heard(t, s.Client, of.ProviderStale), heard(t, s.Client, of.ProviderReady)
-	next(t, ready) // of now
-	ask := func() { s.String(ctx, "pill_color", "none", user("ann")) }
-	becomes := func(state of.State) {
-		t.Helper()
-		require.Eventually(t, func() bool { return s.State() == state }, 10*time.Second, time.Millisecond)
-	}
-
-	store.fail(errors.New("connection refused"))
-	color, err := s.StringValue(ctx, "pill_color", "none", user("ann"))
-	require.NoError(t, err, "a degraded store decides all the same")
-	require.Equal(t, "red!", color)
-	require.Contains(t, next(t, stale).Message, "pill_color")
-	becomes(of.StaleState)
-	ask()
-	store.fail(nil)
-	ask()
-	next(t, ready)
-	becomes(of.ReadyState)
-
-	decision.err = errors.New("500")
-	ask()
-	next(t, stale)
-	decision.err = nil
-	ask()
-	next(t, ready)
-	becomes(of.ReadyState)
-
-	for _, about := range []error{core.ErrFlagNotFound, core.ErrUnknownVariant} {
-		decision.err = about
-		ask()
-	}
-	s.String(ctx, "elsewhere", "none", user("ann"))
-	require.Equal(t, of.ReadyState, s.State(), "what is about one flag is not about all")
-	require.Empty(t, stale)
-}
-
-// The provider is stale until all experiments that met a failure work again.
-func TestProviderCountsWhatFails(t *testing.T) {
-	client, _, _ := experiments(t, nil)
-	rollouts := map[string]*flag{}
-	for _, name := range []string{"one", "other"} {
-		rollouts[name] = on("it")
-		e, err := core.Define(client, core.Definition[string, string]{Name: name, Rollout: rollouts[name],
-			Unit: func(id string) core.Unit { return core.Actor(id) }, Variants: []core.Variant[string, string]{{Name: "it"}}})
-		require.NoError(t, err)
-		core.Expose(e, byKey)
-	}
-	p := openfeature.NewProvider(client)
-	require.NoError(t, p.Init(of.EvaluationContext{}))
-	ask := func(name string, err error) (kinds []of.EventType) {
-		rollouts[name].err = err
-		p.StringEvaluation(ctx, name, "", of.FlattenedContext{of.TargetingKey: "ann"})
-		for len(p.EventChannel()) > 0 {
-			kinds = append(kinds, (<-p.EventChannel()).EventType)
-		}
-		return kinds
-	}
 	down := errors.New("500")
-	require.Equal(t, []of.EventType{of.ProviderStale}, ask("one", down))
-	require.Empty(t, ask("other", down))
-	require.Empty(t, ask("one", nil))
-	require.Equal(t, []of.EventType{of.ProviderReady}, ask("other", nil))
+	stale, ready := []of.EventType{of.ProviderStale}, []of.EventType{of.ProviderReady}
+	type step struct {
+		pill, other, store error // from now on
+		ask                string
+		want               []of.EventType
+	}
+	for about, steps := range map[string][]step{
+		"the store":              {{store: down, ask: "pill_color", want: stale}, {store: down, ask: "pill_color"}, {ask: "pill_color", want: ready}},
+		"the flag system":        {{pill: down, ask: "pill_color", want: stale}, {ask: "pill_color", want: ready}},
+		"all have to work again": {{pill: down, other: down, ask: "pill_color", want: stale}, {other: down, ask: "other"}, {other: down, ask: "pill_color"}, {ask: "other", want: ready}},
+		"one flag alone":         {{pill: core.ErrFlagNotFound, ask: "pill_color"}, {pill: core.ErrUnknownVariant, ask: "pill_color"}, {ask: "elsewhere"}},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w := newWatched(t)
+			for _, s := range steps {
+				w.flags["pill_color"].err, w.flags["other"].err, w.store.err = s.pill, s.other, s.store
+				var got []of.EventType
+				for _, e := range w.ask(s.ask) {
+					require.Equal(t, openfeature.ProviderName, e.ProviderName)
+					got = append(got, e.EventType)
+				}
+				require.Equal(t, s.want, got)
+			}
+		})
+	}
+	t.Run("the SDK hears of it", func(t *testing.T) {
+		store := &faulty{Store: memstore.New(nil), err: down}
+		s := newShop(t, on("red"), func(c *core.Config, _ *core.Definition[string, string]) { c.Store = store })
+		color, err := s.StringValue(ctx, "pill_color", "none", user("ann"))
+		require.NoError(t, err, "a degraded store decides all the same")
+		require.Equal(t, "red!", color)
+		require.Eventually(t, func() bool { return s.State() == of.StaleState }, 10*time.Second, time.Millisecond)
+	})
 }
 
-func TestProviderTellsChanges(t *testing.T) {
-	decision := on("red")
-	s := newShop(t, decision, nil)
-	changes := heard(t, s.Client, of.ProviderConfigChange)
-	ask := func() { s.String(ctx, "pill_color", "none", user("ann")) }
-	ask()
-	ask()
-	decision.d = core.Decision{State: core.Conditional}
-	ask()
-	e := next(t, changes)
-	require.Equal(t, []string{"pill_color"}, e.FlagChanges)
-	require.Equal(t, "experiment pill_color was on and is conditional", e.Message)
-	decision.err = errors.New("500")
-	ask()
-	decision.err = nil
-	ask()
-	require.Empty(t, changes, "a failure is no change")
-	decision.d = core.Decision{}
-	ask()
-	require.Equal(t, "experiment pill_color was conditional and is off", next(t, changes).Message)
+func TestProviderTellsChangesOfState(t *testing.T) {
+	w := newWatched(t)
+	flag := w.flags["pill_color"]
+	require.Empty(t, w.ask("pill_color"))
+	flag.Decision = core.Decision{State: core.Conditional}
+	changed := w.ask("pill_color")
+	require.Len(t, changed, 1)
+	require.Equal(t, of.ProviderConfigChange, changed[0].EventType)
+	require.Equal(t, []string{"pill_color"}, changed[0].FlagChanges)
+	require.Equal(t, "experiment pill_color was on and is conditional", changed[0].Message)
+	require.Empty(t, w.ask("pill_color"))
+
+	flag.err = core.ErrFlagNotFound
+	require.Empty(t, w.ask("pill_color"), "a failure is no change")
+	flag.Decision, flag.err = core.Decision{}, nil
+	require.Equal(t, "experiment pill_color was conditional and is off", w.ask("pill_color")[0].Message)
 }
 
 // Nobody reads the events: the newest stay, and no evaluation waits.
 func TestProviderNeverBlocksOnEvents(t *testing.T) {
-	decision := on("red")
-	client, _, _ := experiments(t, nil)
-	p := openfeature.NewProvider(client, core.Expose(pill(t, client, decision), byKey))
-	require.NoError(t, p.Init(of.EvaluationContext{}))
+	w := newWatched(t)
 	for i := range 1000 {
-		decision.d.State = core.State(i % 2)
-		p.StringEvaluation(ctx, "pill_color", "", of.FlattenedContext{of.TargetingKey: "ann"})
+		w.flags["pill_color"].State = core.State(i % 2)
+		w.StringEvaluation(ctx, "pill_color", "", of.FlattenedContext{of.TargetingKey: "ann"})
 	}
-	var last of.Event
-	for len(p.EventChannel()) > 0 {
-		last = <-p.EventChannel()
-	}
-	require.Equal(t, "experiment pill_color was off and is conditional", last.Message)
+	events := w.ask("pill_color")
+	require.Equal(t, "experiment pill_color was off and is conditional", events[len(events)-1].Message)
 }
 
 func TestProviderLifecycle(t *testing.T) {
 	client, _, _ := experiments(t, nil)
-	x := core.Expose(pill(t, client, on("red")), byKey)
-	p := openfeature.NewProvider(client, x)
+	p := openfeature.NewProvider(client, pill(client, on("red")))
 	require.Equal(t, of.ProviderNotReadyCode, p.StringEvaluation(ctx, "pill_color", "", nil).ResolutionDetail().ErrorCode, "it is not registered")
-
-	api := newAPI(t)
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	require.ErrorIs(t, p.InitWithContext(cancelled, of.EvaluationContext{}), context.Canceled)
 
 	// Two domains of one API share it; it ends when the last one lets go.
+	api := newAPI(t)
 	for _, domain := range []string{"one", "other"} {
 		require.NoError(t, api.SetProviderAndWait(ctx, p, of.WithDomain(domain)))
 		color, err := api.NewClient(of.WithDomain(domain)).StringValue(ctx, "pill_color", "none", user("ann"))
@@ -202,20 +152,21 @@ func TestProviderLifecycle(t *testing.T) {
 func TestProviderRefusesBadArguments(t *testing.T) {
 	client, _, _ := experiments(t, nil)
 	stranger, _, _ := experiments(t, nil)
-	foreign := core.Expose(pill(t, stranger, nil), byKey)
-	e := pill(t, client, nil)
-	older := core.Expose(e, byKey)
-	core.Expose(e, byKey)
+	e := must(core.Define(client, definition("pill_color", nil, "red")))
+	older := core.Bind(e, byKey)
+	core.Bind(e, byKey)
 	for want, p := range map[string]*openfeature.Provider{
-		"the core.Client is nil":                    openfeature.NewProvider(nil),
-		"exposed experiment 1 is nil":               openfeature.NewProvider(client, nil),
-		"experiment pill_color is exposed on anoth": openfeature.NewProvider(client, foreign),
-		"or was exposed again since":                openfeature.NewProvider(client, older),
+		"the core.Client is nil":                     openfeature.NewProvider(nil),
+		"bound experiment 1 is nil":                  openfeature.NewProvider(client, nil),
+		"experiment pill_color is bound on another ": openfeature.NewProvider(client, pill(stranger, nil)),
+		"or was bound again since":                   openfeature.NewProvider(client, older),
 	} {
-		api := newAPI(t)
-		require.ErrorContains(t, api.SetProviderAndWait(ctx, p), want)
-		require.Equal(t, of.FatalState, api.NewClient().State())
-		_, err := api.NewClient().StringValue(ctx, "pill_color", "none", user("ann"))
-		require.Error(t, err)
+		t.Run(want, func(t *testing.T) {
+			api := newAPI(t)
+			require.ErrorContains(t, api.SetProviderAndWait(ctx, p), want)
+			require.Equal(t, of.FatalState, api.NewClient().State())
+			_, err := api.NewClient().StringValue(ctx, "pill_color", "none", user("ann"))
+			require.Error(t, err)
+		})
 	}
 }

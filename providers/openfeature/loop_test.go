@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	of "github.com/open-feature/go-sdk/openfeature"
-	"github.com/open-feature/go-sdk/openfeature/memprovider"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
@@ -19,11 +18,10 @@ type wrapped struct{ core.Rollout }
 
 func (w wrapped) Unwrap() core.Rollout { return w.Rollout }
 
-// A hidden is one that can't.
-type hidden struct{ inner core.Rollout }
-
-func (h hidden) Resolve(ctx context.Context, r core.Request) (core.Decision, error) {
-	return h.inner.Resolve(ctx, r)
+// over returns a provider of an experiment that asks flags, and its events.
+func over(t *testing.T, flags core.Rollout) (*openfeature.Provider, *tracking.Recorder) {
+	client, events, _ := experiments(t, nil)
+	return openfeature.NewProvider(client, pill(client, flags)), events
 }
 
 func TestLoopsAreFoundAtRegistration(t *testing.T) {
@@ -36,9 +34,8 @@ func TestLoopsAreFoundAtRegistration(t *testing.T) {
 			t.Run(name+" "+domain, func(t *testing.T) {
 				api := newAPI(t)
 				flags := api.NewClient(of.WithDomain(domain))
-				client, events, _ := experiments(t, nil)
-				x := core.Expose(pill(t, client, wrap(openfeature.New(flags, nil))), byKey)
-				err := api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x), of.WithDomain(domain))
+				p, events := over(t, wrap(openfeature.New(flags, nil)))
+				err := api.SetProviderAndWait(ctx, p, of.WithDomain(domain))
 				require.ErrorContains(t, err, "experiment pill_color is decided by the OpenFeature client of domain")
 				require.ErrorContains(t, err, "register another provider for that domain first")
 				require.Equal(t, of.FatalState, flags.State())
@@ -54,79 +51,60 @@ func TestLoopsAreFoundAtRegistration(t *testing.T) {
 // one in front of the other: no loop, in whatever order they are registered as
 // long as the flags come first.
 func TestProvidersInLineAreNoLoop(t *testing.T) {
-	api := newAPI(t)
-	seen := &watching{}
-	api.AddHooks(seen)
-	flags := memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.StaticReason)})
+	api, asked := newAPI(t), 0
+	flags := &script{evaluate: func(context.Context, string, of.FlattenedContext) detail {
+		asked++
+		return says("red", of.StaticReason)
+	}}
 	require.NoError(t, api.SetProviderAndWait(ctx, flags, of.WithDomain("flags")))
-	client, events, _ := experiments(t, nil)
-	rollout := openfeature.New(api.NewClient(of.WithDomain("flags")), nil)
-	x := core.Expose(pill(t, client, rollout), byKey)
-	require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x)))
-	require.Zero(t, seen.after, "finding out asks no provider")
+	p, events := over(t, openfeature.New(api.NewClient(of.WithDomain("flags")), nil))
+	require.NoError(t, api.SetProviderAndWait(ctx, p))
+	require.Zero(t, asked, "finding out asks no provider")
 
-	color, err := api.NewClient().StringValue(ctx, "pill_color", "none", user("ann"))
-	require.NoError(t, err)
-	require.Equal(t, "red!", color)
-	require.Len(t, events.Take(), 1)
+	for evaluations := range 2 {
+		color, err := api.NewClient().StringValue(ctx, "pill_color", "none", user("ann"))
+		require.NoError(t, err)
+		require.Equal(t, "red!", color)
+		require.Len(t, events.Take(), 1)
+		require.Equal(t, evaluations+1, asked, "one for each, stored ones too, since off has to hide what is stored")
+	}
 
-	// Experiments of another service, in front of these.
-	front, _, _ := experiments(t, nil)
-	y := core.Expose(pill(t, front, openfeature.New(api.NewClient(), nil)), byKey)
-	require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(front, y), of.WithDomain("front")))
-}
-
-// A watching counts the evaluations that a provider answered.
-type watching struct {
-	of.UnimplementedHook
-	after int
-}
-
-func (w *watching) After(context.Context, of.HookContext, of.InterfaceEvaluationDetails, of.HookHints) error {
-	w.after++
-	return nil
+	front, _ := over(t, openfeature.New(api.NewClient(), nil))
+	require.NoError(t, api.SetProviderAndWait(ctx, front, of.WithDomain("front")), "experiments of another service, in front of these")
 }
 
 // What registration can't see ends at the second time round.
 func TestLoopsEnd(t *testing.T) {
-	failed := func(t *testing.T, c *of.Client, events *tracking.Recorder) {
+	fails := func(t *testing.T, c *of.Client, events *tracking.Recorder) {
 		t.Helper()
-		details, err := c.StringValueDetails(ctx, "pill_color", "none", user("ann"))
+		color, err := c.StringValue(ctx, "pill_color", "none", user("ann"))
 		require.Error(t, err)
-		require.Equal(t, "none", details.Value)
+		require.Equal(t, "none", color)
 		require.Empty(t, events.Take())
 	}
 	t.Run("hidden in a wrapper", func(t *testing.T) {
 		api := newAPI(t)
 		client, events, log := experiments(t, nil)
-		x := core.Expose(pill(t, client, hidden{openfeature.New(api.NewClient(), nil)}), byKey)
-		require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x)))
-		failed(t, api.NewClient(), events)
+		hidden := core.RolloutFunc(openfeature.New(api.NewClient(), nil).Resolve)
+		require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(client, pill(client, hidden))))
+		fails(t, api.NewClient(), events)
 		require.Contains(t, log.String(), "asks OpenFeature about itself")
 	})
 	t.Run("made later", func(t *testing.T) {
 		api := newAPI(t)
-		flags := memprovider.NewInMemoryProvider(map[string]memprovider.InMemoryFlag{"pill_color": colors("red", of.StaticReason)})
-		require.NoError(t, api.SetProviderAndWait(ctx, flags))
-		client, events, _ := experiments(t, nil)
-		x := core.Expose(pill(t, client, openfeature.New(api.NewClient(), nil)), byKey)
-		p := openfeature.NewProvider(client, x)
+		require.NoError(t, api.SetProviderAndWait(ctx, pillFlag("red", of.StaticReason)))
+		p, events := over(t, openfeature.New(api.NewClient(), nil))
 		require.NoError(t, api.SetProviderAndWait(ctx, p, of.WithDomain("experiments")))
 		require.Error(t, api.SetProviderAndWait(ctx, p), "now it is the provider of its own flags")
-		failed(t, api.NewClient(), events)
+		fails(t, api.NewClient(), events)
 	})
 	t.Run("through another provider", func(t *testing.T) {
 		api := newAPI(t)
-		domains := []string{"one", "other"}
-		var recorders []*tracking.Recorder
-		for i, domain := range domains {
-			client, events, _ := experiments(t, nil)
-			recorders = append(recorders, events)
-			next := api.NewClient(of.WithDomain(domains[1-i]))
-			x := core.Expose(pill(t, client, openfeature.New(next, nil)), byKey)
-			require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x), of.WithDomain(domain)))
-		}
-		failed(t, api.NewClient(of.WithDomain("one")), recorders[0])
+		other, _ := over(t, openfeature.New(api.NewClient(of.WithDomain("one")), nil))
+		one, events := over(t, openfeature.New(api.NewClient(of.WithDomain("other")), nil))
+		require.NoError(t, api.SetProviderAndWait(ctx, one, of.WithDomain("one")))
+		require.NoError(t, api.SetProviderAndWait(ctx, other, of.WithDomain("other")))
+		fails(t, api.NewClient(of.WithDomain("one")), events)
 	})
 	t.Run("in a behaviour", func(t *testing.T) {
 		var again *of.Client
@@ -144,15 +122,8 @@ func TestLoopsEnd(t *testing.T) {
 // A hook of the app that panics does not end the program at registration.
 func TestLoopSearchSurvivesHooks(t *testing.T) {
 	api := newAPI(t)
-	api.AddHooks(exploding{})
-	client, _, _ := experiments(t, nil)
-	x := core.Expose(pill(t, client, openfeature.New(api.NewClient(of.WithDomain("flags")), nil)), byKey)
+	api.AddHooks(hook{explode: true})
 	require.NoError(t, api.SetProviderAndWait(ctx, &script{evaluate: red}, of.WithDomain("flags")))
-	require.NoError(t, api.SetProviderAndWait(ctx, openfeature.NewProvider(client, x)))
-}
-
-type exploding struct{ of.UnimplementedHook }
-
-func (exploding) Before(context.Context, of.HookContext, of.HookHints) (*of.EvaluationContext, error) {
-	panic("boom")
+	p, _ := over(t, openfeature.New(api.NewClient(of.WithDomain("flags")), nil))
+	require.NoError(t, api.SetProviderAndWait(ctx, p))
 }

@@ -1,228 +1,255 @@
-package openfeature
+package openfeature_test
 
 import (
+	"context"
 	"errors"
-	"go/ast"
-	"go/build"
-	"go/parser"
-	"go/token"
-	"path/filepath"
+	"fmt"
 	"slices"
-	"strconv"
 	"testing"
+	"time"
 
 	of "github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/memprovider"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/sdkconst"
+	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
-var errVendor = errors.New("the vendor's own")
-
-// a case of the table: what is answered, and what is made of it.
+// A mapped is a line of the table of decide: what a provider answers, and the
+// decision or the error that is made of it.
 type mapped struct {
 	about    string
-	a        answer
+	answer   detail
 	variants []string // nil: control, red, blue
-	last     settled
-	state    core.State
-	variant  string
-	err      error  // a sentinel that the error wraps
-	says     string // what the error says
+	earlier  []detail // answers that the flag gave before
+	provider of.State // "" is READY
+	hook     of.Hook
+
+	state   core.State
+	variant string
+	err     error  // a sentinel that the error wraps
+	text    string // of the error
 }
 
-func answered(reason of.Reason, variant, value string) answer {
-	return answer{ResolutionDetail: of.ResolutionDetail{Reason: reason, Variant: variant}, says: value, state: of.ReadyState}
+func named(variant, value string, reason of.Reason) detail {
+	d := says(variant, reason)
+	d.Value = value
+	return d
 }
 
-func stating(a answer, state any) answer {
-	a.FlagMetadata = of.FlagMetadata{"state": state}
-	return a
+func stating(d detail, state any) detail {
+	d.FlagMetadata = of.FlagMetadata{"state": state}
+	return d
 }
 
-func failing(code of.ErrorCode, reason of.Reason, state of.State) answer {
-	return answer{ResolutionDetail: of.ResolutionDetail{Reason: reason, ErrorCode: code}, err: errVendor, state: state}
+func broken(err of.ResolutionError) detail {
+	return detail{ProviderResolutionDetail: of.ProviderResolutionDetail{Reason: of.ErrorReason, ResolutionError: err}}
 }
 
 var (
-	two        = []string{"control", "candidate"}
-	lastOff    = settled{known: true, state: core.Off, variant: "control"}
-	lastRed    = settled{known: true, state: core.On, variant: "red"}
+	on2        = []string{"control", "candidate"}
+	static     = says("red", of.StaticReason)
+	wasOn      = []detail{static}
+	wasOff     = []detail{{ProviderResolutionDetail: of.ProviderResolutionDetail{Reason: of.DisabledReason}}}
+	noFlag     = broken(of.NewFlagNotFoundResolutionError("the vendor's own"))
 	truthTable = []mapped{
-		// Failures. err comes first, whatever the reason says.
-		{about: "not ready", a: failing(of.ProviderNotReadyCode, of.ErrorReason, of.NotReadyState), err: core.ErrNotReady},
-		{about: "fatal", a: failing(of.ProviderFatalCode, of.ErrorReason, of.FatalState), err: core.ErrNotReady},
-		{about: "not found", a: failing(of.FlagNotFoundCode, of.ErrorReason, of.ReadyState), err: core.ErrFlagNotFound, says: `"pill"`},
-		{about: "not found, stale", a: failing(of.FlagNotFoundCode, of.ErrorReason, of.StaleState), err: core.ErrFlagNotFound},
-		{about: "not found, provider failed", a: failing(of.FlagNotFoundCode, of.ErrorReason, of.ErrorState), err: core.ErrNotReady},
-		{about: "wrong type", a: failing(of.TypeMismatchCode, of.ErrorReason, of.ReadyState), err: errVendor, says: "no string flag, see Options.Kind"},
-		{about: "parse error", a: failing(of.ParseErrorCode, of.ErrorReason, of.ReadyState), err: errVendor},
-		{about: "no targeting key", a: failing(of.TargetingKeyMissingCode, of.ErrorReason, of.ReadyState), err: errVendor},
-		{about: "invalid context", a: failing(of.InvalidContextCode, of.ErrorReason, of.ReadyState), err: errVendor},
-		{about: "general", a: failing(of.GeneralCode, of.ErrorReason, of.ErrorState), err: errVendor},
-		{about: "a code of somebody's own", a: failing("QUOTA", of.ErrorReason, of.ReadyState), err: errVendor},
-		{about: "an After hook failed", a: failing("", of.StaticReason, of.ReadyState), err: errVendor},
-		{about: "a Before hook failed", a: failing("", "", of.ReadyState), err: errVendor},
-		{about: "ERROR and no error", a: answered(of.ErrorReason, "red", "red"), says: "gives no error"},
-		{about: "no provider", a: answer{ResolutionDetail: of.ResolutionDetail{Reason: of.DefaultReason, Variant: noProvider}, state: of.NotReadyState}, err: core.ErrNotReady},
+		// Failures. The error comes first, whatever the reason says.
+		{about: "not ready", provider: of.NotReadyState, answer: broken(of.NewProviderNotReadyResolutionError("")), err: core.ErrNotReady},
+		{about: "not ready, and says so", answer: broken(of.NewProviderNotReadyResolutionError("")), err: core.ErrNotReady},
+		{about: "fatal", provider: of.FatalState, answer: broken(of.NewProviderFatalResolutionError("")), err: core.ErrNotReady},
+		{about: "not found", answer: noFlag, err: core.ErrFlagNotFound, text: `"pill_color"`},
+		{about: "not found, stale", provider: of.StaleState, answer: noFlag, err: core.ErrFlagNotFound},
+		{about: "not found, provider failed", provider: of.ErrorState, answer: noFlag, err: core.ErrNotReady},
+		{about: "wrong type", answer: broken(of.NewTypeMismatchResolutionError("")), text: "no string flag, see Options.Kind"},
+		{about: "parse error", answer: broken(of.NewParseErrorResolutionError(""))},
+		{about: "no targeting key", answer: broken(of.NewTargetingKeyMissingResolutionError(""))},
+		{about: "invalid context", answer: broken(of.NewInvalidContextResolutionError(""))},
+		{about: "general", provider: of.ErrorState, answer: broken(of.NewGeneralResolutionError(""))},
+		{about: "an After hook failed", hook: failing, answer: static, err: errHook},
+		{about: "a Before hook failed", hook: stopping, answer: static, err: errHook},
+		{about: "ERROR and no error", answer: says("red", of.ErrorReason), text: "gives no error"},
 
 		// Off.
-		{about: "disabled", a: answered(of.DisabledReason, "", ""), state: core.Off},
-		{about: "disabled, with GO Feature Flag's variant", a: answered(of.DisabledReason, "SdkDefault", ""), state: core.Off},
-		{about: "disabled, though the metadata says on", a: stating(answered(of.DisabledReason, "", ""), "on"), state: core.Off},
-		{about: "static control", a: answered(of.StaticReason, "control", "control"), state: core.Off, variant: "control"},
-		{about: "static nothing", a: answered(of.StaticReason, "", ""), state: core.Off, variant: "control"},
+		{about: "disabled", answer: says("", of.DisabledReason), state: core.Off},
+		{about: "disabled, with GO Feature Flag's variant", answer: named("SdkDefault", "", of.DisabledReason), state: core.Off},
+		{about: "disabled, though the metadata says on", answer: stating(says("", of.DisabledReason), "on"), state: core.Off},
+		{about: "static control", answer: says("control", of.StaticReason), state: core.Off, variant: "control"},
+		{about: "static nothing", answer: says("", of.StaticReason), state: core.Off, variant: "control"},
 
 		// On.
-		{about: "static red", a: answered(of.StaticReason, "red", "#f00"), state: core.On, variant: "red"},
-		{about: "static, named by value", a: answered(of.StaticReason, "on", "blue"), state: core.On, variant: "blue"},
-		{about: "static true of one variant", a: answered(of.StaticReason, "on", core.AnyVariant), variants: two, state: core.On, variant: core.AnyVariant},
-		{about: "static true of several", a: answered(of.StaticReason, "on", core.AnyVariant), state: core.Conditional, variant: core.AnyVariant},
+		{about: "static red", answer: named("red", "#f00", of.StaticReason), state: core.On, variant: "red"},
+		{about: "static, named by value", answer: named("on", "blue", of.StaticReason), state: core.On, variant: "blue"},
+		{about: "static, in a provider that failed", provider: of.ErrorState, answer: static, state: core.On, variant: "red"},
+		{about: "static, in a provider that is stale", provider: of.StaleState, answer: static, state: core.On, variant: "red"},
+		{about: "static, any of one variant", answer: named("on", "*", of.StaticReason), variants: on2, state: core.On, variant: "*"},
+		{about: "static, any of several", answer: named("on", "*", of.StaticReason), state: core.Conditional, variant: "*"},
 
 		// Conditional.
-		{about: "split", a: answered(of.SplitReason, "red", "red"), state: core.Conditional, variant: "red"},
-		{about: "split, control", a: answered(of.SplitReason, "control", "control"), state: core.Conditional, variant: "control"},
-		{about: "split, false", a: answered(of.SplitReason, "off", core.Control), state: core.Conditional, variant: "control"},
-		{about: "target", a: answered(of.TargetingMatchReason, "blue", "blue"), state: core.Conditional, variant: "blue"},
-		{about: "target and split", a: answered("TARGETING_MATCH_SPLIT", "blue", "blue"), state: core.Conditional, variant: "blue"},
-		{about: "a split of somebody's own", a: answered("SPLIT_BY_LOTTERY", "blue", "blue"), state: core.Conditional, variant: "blue"},
-		{about: "no rule matched", a: answered(of.DefaultReason, "control", "control"), state: core.Conditional, variant: "control"},
-		{about: "no rule matched, no default variant", a: answered(of.DefaultReason, "", ""), state: core.Conditional, variant: "control"},
-		{about: "no rule matched, though it was on", a: answered(of.DefaultReason, "red", "red"), last: lastRed, state: core.Conditional, variant: "red"},
+		{about: "split", answer: says("red", of.SplitReason), state: core.Conditional, variant: "red"},
+		{about: "split, control", answer: says("control", of.SplitReason), state: core.Conditional, variant: "control"},
+		{about: "target", answer: says("blue", of.TargetingMatchReason), state: core.Conditional, variant: "blue"},
+		{about: "target and split", answer: says("blue", "TARGETING_MATCH_SPLIT"), state: core.Conditional, variant: "blue"},
+		{about: "a split of somebody's own", answer: says("blue", "SPLIT_BY_LOTTERY"), state: core.Conditional, variant: "blue"},
+		{about: "no rule matched", answer: says("control", of.DefaultReason), state: core.Conditional, variant: "control"},
+		{about: "no rule matched, no default variant", answer: says("", of.DefaultReason), state: core.Conditional, variant: "control"},
+		{about: "no rule matched, though it was on", answer: says("red", of.DefaultReason), earlier: wasOn, state: core.Conditional, variant: "red"},
 
-		// Reasons that say nothing.
-		{about: "cached", a: answered(of.CachedReason, "red", "red"), state: core.Conditional, variant: "red"},
-		{about: "cached, last on", a: answered(of.CachedReason, "red", "red"), last: lastRed, state: core.On, variant: "red"},
-		{about: "cached, last on with another", a: answered(of.CachedReason, "blue", "blue"), last: lastRed, state: core.Conditional, variant: "blue"},
-		{about: "cached, last off", a: answered(of.CachedReason, "control", "control"), last: lastOff, state: core.Off, variant: "control"},
-		{about: "cached nothing, last off", a: answered(of.CachedReason, "", ""), last: lastOff, state: core.Off, variant: "control"},
-		{about: "cached red, last off", a: answered(of.CachedReason, "red", "red"), last: lastOff, state: core.Conditional, variant: "red"},
-		{about: "unknown", a: answered(of.UnknownReason, "red", "red"), state: core.Conditional, variant: "red"},
-		{about: "stale", a: answered("STALE", "red", "red"), last: lastRed, state: core.On, variant: "red"},
-		{about: "none", a: answered("", "red", "red"), state: core.Conditional, variant: "red"},
-		{about: "lower case", a: answered("static", "red", "red"), state: core.Conditional, variant: "red"},
+		// Reasons that say nothing: as the flag last was.
+		{about: "cached", answer: says("red", of.CachedReason), state: core.Conditional, variant: "red"},
+		{about: "cached, was on", answer: says("red", of.CachedReason), earlier: wasOn, state: core.On, variant: "red"},
+		{about: "cached, was on, then split", answer: says("red", of.CachedReason), earlier: []detail{static, says("red", of.SplitReason)}, state: core.Conditional, variant: "red"},
+		{about: "cached twice, was on", answer: says("red", of.CachedReason), earlier: []detail{static, says("red", of.CachedReason)}, state: core.On, variant: "red"},
+		{about: "cached, was on with another", answer: says("blue", of.CachedReason), earlier: wasOn, state: core.Conditional, variant: "blue"},
+		{about: "cached, was off", answer: says("control", of.CachedReason), earlier: wasOff, state: core.Off, variant: "control"},
+		{about: "cached nothing, was off", answer: says("", of.CachedReason), earlier: wasOff, state: core.Off, variant: "control"},
+		{about: "cached red, was off", answer: says("red", of.CachedReason), earlier: wasOff, state: core.Conditional, variant: "red"},
+		{about: "unknown", answer: says("red", of.UnknownReason), state: core.Conditional, variant: "red"},
+		{about: "stale", answer: says("red", "STALE"), earlier: wasOn, state: core.On, variant: "red"},
+		{about: "none", answer: says("red", ""), state: core.Conditional, variant: "red"},
+		{about: "lower case", answer: says("red", "static"), state: core.Conditional, variant: "red"},
 
 		// The flag says its state itself.
-		{about: "static, yet conditional", a: stating(answered(of.StaticReason, "red", "red"), "conditional"), state: core.Conditional, variant: "red"},
-		{about: "static control, yet conditional", a: stating(answered(of.StaticReason, "control", "control"), "conditional"), state: core.Conditional, variant: "control"},
-		{about: "target, yet on", a: stating(answered(of.TargetingMatchReason, "red", "red"), "on"), state: core.On, variant: "red"},
-		{about: "split, yet off", a: stating(answered(of.SplitReason, "red", "red"), "off"), state: core.Off},
-		{about: "off, whatever it names", a: stating(answered(of.SplitReason, "green", "green"), "off"), state: core.Off},
-		{about: "a state of somebody else's", a: stating(answered(of.SplitReason, "red", "red"), "beta"), says: `metadata says state beta`},
-		{about: "a state that is no text", a: stating(answered(of.SplitReason, "red", "red"), true), says: `metadata says state true`},
+		{about: "static, yet conditional", answer: stating(static, "conditional"), state: core.Conditional, variant: "red"},
+		{about: "static control, yet conditional", answer: stating(says("control", of.StaticReason), "conditional"), state: core.Conditional, variant: "control"},
+		{about: "target, yet on", answer: stating(says("red", of.TargetingMatchReason), "on"), state: core.On, variant: "red"},
+		{about: "split, yet off", answer: stating(says("red", of.SplitReason), "off"), state: core.Off},
+		{about: "off, whatever it names", answer: stating(says("green", of.SplitReason), "off"), state: core.Off},
+		{about: "a state of somebody else's", answer: stating(says("red", of.SplitReason), "beta"), text: "metadata says state beta"},
+		{about: "a state that is no text", answer: stating(says("red", of.SplitReason), true), text: "metadata says state true"},
 
 		// Names.
-		{about: "variant before value", a: answered(of.SplitReason, "red", "blue"), state: core.Conditional, variant: "red"},
-		{about: "unknown variant", a: answered(of.SplitReason, "green", "#0f0"), err: core.ErrUnknownVariant, says: `variant "green" and value "#0f0"`},
-		{about: "unknown variant without value", a: answered(of.StaticReason, "green", ""), err: core.ErrUnknownVariant},
-		{about: "unknown value", a: answered(of.SplitReason, "", "green"), err: core.ErrUnknownVariant},
+		{about: "variant before value", answer: named("red", "blue", of.SplitReason), state: core.Conditional, variant: "red"},
+		{about: "unknown variant", answer: named("green", "#0f0", of.SplitReason), err: core.ErrUnknownVariant, text: `variant "green" and value "#0f0"`},
+		{about: "unknown variant without value", answer: named("green", "", of.StaticReason), err: core.ErrUnknownVariant},
+		{about: "unknown value", answer: named("", "green", of.SplitReason), err: core.ErrUnknownVariant},
 	}
 )
 
-func TestDecide(t *testing.T) {
-	for _, c := range truthTable {
-		t.Run(c.about, func(t *testing.T) {
-			if c.variants == nil {
-				c.variants = []string{"control", "red", "blue"}
+// rollout returns a rollout over a provider that is in the line's state and
+// gives its answers one after another.
+func (m *mapped) rollout(t *testing.T) *openfeature.Rollout {
+	answers := append(slices.Clone(m.earlier), m.answer)
+	p := &script{events: make(chan of.Event, 1), evaluate: func(context.Context, string, of.FlattenedContext) (next detail) {
+		next, answers = answers[0], answers[1:]
+		return next
+	}}
+	switch m.provider {
+	case of.ErrorState:
+		p.init = func() error { return errors.New("no connection") }
+	case of.FatalState:
+		p.init = func() error { return &of.ProviderInitError{ErrorCode: of.ProviderFatalCode, Message: "bad key"} }
+	case of.NotReadyState:
+		started := make(chan struct{})
+		t.Cleanup(func() { close(started) })
+		p.init = func() error { <-started; return nil }
+	}
+	api := newAPI(t)
+	client := api.NewClient()
+	if m.hook != nil {
+		client.AddHooks(m.hook)
+	}
+	if m.provider == of.NotReadyState {
+		require.NoError(t, api.SetProvider(ctx, p))
+	} else {
+		_ = api.SetProviderAndWait(ctx, p) // an error is the state
+	}
+	if m.provider == of.StaleState {
+		p.events <- of.Event{EventType: of.ProviderStale}
+		require.Eventually(t, func() bool { return client.State() == of.StaleState }, 10*time.Second, time.Millisecond)
+	}
+	return openfeature.New(client, nil)
+}
+
+func TestDecisionsFollowFromAnswers(t *testing.T) {
+	for _, m := range truthTable {
+		t.Run(m.about, func(t *testing.T) {
+			q := request
+			if m.variants != nil {
+				q.Variants = m.variants
 			}
-			q := question{flag: "pill", variants: c.variants, stateKey: "state"}
-			var d core.Decision
-			err := decide(&q, &c.a, &c.last, &d)
-			if c.err != nil || c.says != "" {
-				require.Error(t, err)
-				require.ErrorContains(t, err, c.says)
-				if c.err != nil {
-					require.ErrorIs(t, err, c.err)
-				}
-				if c.a.err != nil {
-					require.ErrorIs(t, err, errVendor, "the vendor's error stays reachable")
-				}
-				require.Zero(t, d)
+			r := m.rollout(t)
+			for range m.earlier {
+				_, err := r.Resolve(ctx, q)
+				require.NoError(t, err)
+			}
+			d, err := r.Resolve(ctx, q)
+			code := m.answer.ResolutionDetail().ErrorCode
+			if m.err == nil && m.text == "" && code == "" {
+				require.NoError(t, err)
+				require.Equal(t, core.Decision{State: m.state, Variant: m.variant, Reason: string(m.answer.Reason)}, d)
+				return
+			}
+			require.Zero(t, d)
+			require.ErrorContains(t, err, m.text)
+			require.ErrorContains(t, err, string(code), "the SDK's error stays reachable")
+			if m.err != nil {
+				require.ErrorIs(t, err, m.err)
+			}
+		})
+	}
+	t.Run("no provider", func(t *testing.T) {
+		_, err := openfeature.New(newAPI(t).NewClient(), nil).Resolve(ctx, request)
+		require.ErrorIs(t, err, core.ErrNotReady)
+		require.ErrorContains(t, err, "no OpenFeature provider is set")
+	})
+	t.Run("each flag is remembered by itself", func(t *testing.T) {
+		answer := says("", of.DisabledReason)
+		r := openfeature.New(serve(t, &script{evaluate: func(context.Context, string, of.FlattenedContext) detail { return answer }}), nil)
+		_, err := r.Resolve(ctx, request)
+		require.NoError(t, err)
+		answer = says("", of.CachedReason)
+		other := request
+		other.Experiment = "other"
+		d, err := r.Resolve(ctx, other)
+		require.NoError(t, err)
+		require.Equal(t, core.Conditional, d.State)
+	})
+}
+
+// A reason or an error code that a newer SDK has shows here by name.
+func TestTheTableHasAllReasonsAndCodes(t *testing.T) {
+	for _, value := range sdkconst.Values(t, "github.com/open-feature/go-sdk/openfeature", "Reason", "ErrorCode") {
+		require.True(t, slices.ContainsFunc(truthTable, func(m mapped) bool {
+			return string(m.answer.Reason) == value || string(m.answer.ResolutionDetail().ErrorCode) == value
+		}), "no line has %s", value)
+	}
+}
+
+// The value names the variant where the answer's variant does not.
+func TestValuesNameVariants(t *testing.T) {
+	conditional, off := core.Decision{State: core.Conditional, Variant: core.AnyVariant}, core.Decision{Variant: core.Control}
+	for _, c := range []struct {
+		value any
+		want  core.Decision
+		text  string // of the error, which wraps core.ErrUnknownVariant
+	}{
+		{value: true, want: conditional},
+		{value: false, want: off},
+		{value: "red", want: core.Decision{State: core.On, Variant: "red"}},
+		{value: map[string]any{"color": "blue", "size": 3}, want: core.Decision{State: core.On, Variant: "blue"}},
+		{value: map[string]any{"color": true}, want: conditional},
+		{value: map[string]any{}, want: off},
+		{value: map[string]any{"size": 3}, text: "an object without color"},
+		{value: map[string]any{"color": map[string]any{"a": 1}}, text: "(a map[string]interface {})"},
+		{value: 7, text: "(a int)"},
+	} {
+		t.Run(fmt.Sprint(c.value), func(t *testing.T) {
+			o := &openfeature.Options{Kind: openfeature.ObjectFlags, Field: "color"}
+			if _, is := c.value.(bool); is {
+				o.Kind = openfeature.BooleanFlags
+			}
+			p := memprovider.NewInMemoryProvider(flagSet{"pill_color": flagOf(c.value, "", of.StaticReason, nil)})
+			d, err := openfeature.New(serve(t, p), o).Resolve(ctx, request)
+			if c.text != "" {
+				require.ErrorIs(t, err, core.ErrUnknownVariant)
+				require.ErrorContains(t, err, c.text)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, core.Decision{State: c.state, Variant: c.variant, Reason: string(c.a.Reason)}, d)
+			c.want.Reason = "STATIC"
+			require.Equal(t, c.want, d)
 		})
 	}
-}
-
-// The table has a line for each reason and error code that the SDK has, so that a
-// new one in a newer SDK shows here by name.
-func TestTableCoversTheSDK(t *testing.T) {
-	reasons, codes := constants(t, "Reason"), constants(t, "ErrorCode")
-	require.Contains(t, reasons, "TARGETING_MATCH")
-	require.Contains(t, codes, "PROVIDER_FATAL")
-	for _, reason := range reasons {
-		require.True(t, slices.ContainsFunc(truthTable, func(c mapped) bool { return string(c.a.Reason) == reason }), "no line has the reason %s", reason)
-	}
-	for _, code := range codes {
-		require.True(t, slices.ContainsFunc(truthTable, func(c mapped) bool { return string(c.a.ErrorCode) == code }), "no line has the code %s", code)
-	}
-}
-
-// constants returns the values of the SDK's constants of a type.
-func constants(t *testing.T, kind string) (values []string) {
-	pkg, err := build.Import("github.com/open-feature/go-sdk/openfeature", ".", 0)
-	require.NoError(t, err)
-	for _, name := range pkg.GoFiles {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(pkg.Dir, name), nil, parser.SkipObjectResolution)
-		require.NoError(t, err)
-		ast.Inspect(file, func(n ast.Node) bool {
-			spec, is := n.(*ast.ValueSpec)
-			if !is {
-				return true
-			}
-			if of, is := spec.Type.(*ast.Ident); is && of.Name == kind {
-				for _, value := range spec.Values {
-					text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
-					require.NoError(t, err)
-					values = append(values, text)
-				}
-			}
-			return false
-		})
-	}
-	return values
-}
-
-// What is settled is remembered until the flag says otherwise.
-func TestMemory(t *testing.T) {
-	var m memory
-	q := question{flag: "pill", variants: []string{"control", "red", "blue"}, stateKey: "state"}
-	state := func(reason of.Reason, variant string) core.State {
-		a := answered(reason, variant, variant)
-		var d core.Decision
-		require.NoError(t, m.decide(&q, &a, &d))
-		return d.State
-	}
-	require.Equal(t, core.Conditional, state(of.CachedReason, "red"), "nothing is known yet")
-	require.Equal(t, core.On, state(of.StaticReason, "red"))
-	require.Equal(t, core.On, state(of.CachedReason, "red"))
-	require.Equal(t, core.Conditional, state(of.SplitReason, "red"), "it changed")
-	require.Equal(t, core.Conditional, state(of.CachedReason, "red"))
-	require.Equal(t, core.Off, state(of.DisabledReason, ""))
-	require.Equal(t, core.Off, state(of.CachedReason, ""))
-
-	other := q
-	other.flag = "other"
-	a := answered(of.CachedReason, "", "")
-	var d core.Decision
-	require.NoError(t, m.decide(&other, &a, &d))
-	require.Equal(t, core.Conditional, d.State, "flags are kept apart")
-}
-
-func TestObjectName(t *testing.T) {
-	for want, value := range map[string]any{
-		"red":                         map[string]any{"variant": "red"},
-		core.AnyVariant:               map[string]any{"variant": true},
-		core.Control:                  false,
-		"blue":                        "blue",
-		"(an object without variant)": map[string]any{"color": "red"},
-		"(a int)":                     7,
-		"(a map[string]interface {})": map[string]any{"variant": map[string]any{"a": 1}},
-	} {
-		require.Equal(t, want, objectName(value, "variant"))
-	}
-	require.Empty(t, objectName(nil, "variant"))
-	require.Empty(t, objectName(map[string]any{}, "variant"))
 }

@@ -3,6 +3,7 @@ package openfeature_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -10,77 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/tracking"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
-// A flag decides what the test says.
-type flag struct {
-	d   core.Decision
-	err error
-}
-
-func (f *flag) Resolve(context.Context, core.Request) (core.Decision, error) { return f.d, f.err }
-
-func on(variant string) *flag { return &flag{d: core.Decision{State: core.On, Variant: variant}} }
-
-// byKey makes a subject of the targeting key.
-func byKey(attrs map[string]any) (string, error) {
-	id, ok := attrs[of.TargetingKey].(string)
-	if !ok {
-		return "", errors.New("who is it?")
-	}
-	return id, nil
-}
-
-// A shop is an OpenFeature client whose provider is pill_color.
-type shop struct {
-	*of.Client
-	core     *core.Client
-	exp      *core.Experiment[string, string]
-	events   *tracking.Recorder
-	log      *logbook
-	provider *openfeature.Provider
-}
-
-func newShop(t testing.TB, r core.Rollout, change func(*core.Config, *core.Definition[string, string])) *shop {
-	t.Helper()
-	def := core.Definition[string, string]{
-		Name:     "pill_color",
-		Unit:     func(id string) core.Unit { return core.Actor(id) },
-		Control:  core.Variant[string, string]{Value: "grey"},
-		Variants: []core.Variant[string, string]{{Name: "red", Value: "red!"}, {Name: "blue", Run: paint}},
-		Rollout:  r,
-	}
-	s := &shop{}
-	s.core, s.events, s.log = experiments(t, func(c *core.Config) {
-		if change != nil {
-			change(c, &def)
-		}
-	})
-	var err error
-	s.exp, err = core.Define(s.core, def)
-	require.NoError(t, err)
-	s.provider = openfeature.NewProvider(s.core, core.Expose(s.exp, byKey))
-	s.Client = serve(t, s.provider)
-	return s
-}
-
-func paint(_ context.Context, id string) (string, error) {
-	switch id {
-	case "allergic":
-		return "", errors.New("no blue left")
-	case "clumsy":
-		panic("spilled")
-	}
-	return "blue for " + id, nil
-}
-
 func TestProviderRunsExperiments(t *testing.T) {
-	s := newShop(t, &flag{d: core.Decision{State: core.Conditional, Variant: "blue"}}, nil)
+	s := newShop(t, decided(core.Conditional, "blue"), nil)
 	details, err := s.StringValueDetails(ctx, "pill_color", "none", user("ann"))
 	require.NoError(t, err)
-	require.Equal(t, "blue for ann", details.Value)
+	require.Equal(t, "blue!", details.Value)
 	require.Equal(t, "blue", details.Variant)
 	require.Equal(t, of.SplitReason, details.Reason)
 	a := s.exp.Assign(ctx, "ann")
@@ -95,73 +33,74 @@ func TestProviderRunsExperiments(t *testing.T) {
 
 // The table of resolutionOf, through the whole pipeline.
 func TestProviderReasons(t *testing.T) {
-	vip := func(_ context.Context, id string) bool { return id == "vip" }
-	staff := func(_ context.Context, id string) bool { return id == "staff" }
-	errFlag := errors.New("500")
+	type (
+		config     = core.Config
+		definition = core.Definition[string, string]
+	)
+	is := func(who string) func(context.Context, string) bool {
+		return func(_ context.Context, id string) bool { return id == who }
+	}
+	unit := func(u core.Unit) func(*config, *definition) {
+		return func(_ *config, d *definition) { d.Unit = func(string) core.Unit { return u } }
+	}
+	behaviour := func(do func() error) func(*config, *definition) {
+		return func(_ *config, d *definition) {
+			d.Variants[0].Run = func(context.Context, string) (string, error) { return "", do() }
+		}
+	}
+	targetless := of.NewTargetlessEvaluationContext(map[string]any{"a": 1})
 	for _, c := range []struct {
 		about   string
-		rollout *flag
-		change  func(*core.Config, *core.Definition[string, string])
-		ctx     context.Context
-		unit    of.EvaluationContext
+		rollout *fixed
+		change  func(*config, *definition)
+		forced  string
+		unit    of.EvaluationContext // zero: of ann
 		reason  of.Reason
 		variant string
 		value   string
 		code    of.ErrorCode
 		source  string
 	}{
-		{about: "off", rollout: &flag{}, reason: of.DisabledReason, value: "none", source: "off"},
+		{about: "off", rollout: &fixed{}, reason: of.DisabledReason, value: "none", source: "off"},
 		{about: "on", rollout: on("red"), reason: of.StaticReason, variant: "red", value: "red!", source: "resolved"},
-		{about: "conditional", rollout: &flag{d: core.Decision{State: core.Conditional}}, reason: of.SplitReason, variant: "control", value: "grey", source: "resolved"},
+		{about: "conditional", rollout: decided(core.Conditional, ""), reason: of.SplitReason, variant: "control", value: "grey", source: "resolved"},
 		{about: "segmented", rollout: on("red"), unit: user("vip"), reason: of.TargetingMatchReason, variant: "red", value: "red!", source: "segmented",
-			change: func(_ *core.Config, d *core.Definition[string, string]) {
-				d.Segments = []core.Segment[string]{{If: vip, Into: "red"}}
-			}},
-		{about: "forced", rollout: on("red"), ctx: core.WithForced(ctx, "pill_color", "control"), reason: of.TargetingMatchReason, variant: "control", value: "grey", source: "forced",
-			change: func(c *core.Config, _ *core.Definition[string, string]) { c.AllowForced = true }},
+			change: func(_ *config, d *definition) { d.Segments = []core.Segment[string]{{If: is("vip"), Variant: "red"}} }},
+		{about: "forced", rollout: on("red"), forced: "control", reason: of.TargetingMatchReason, variant: "control", value: "grey", source: "forced",
+			change: func(c *config, _ *definition) { c.AllowForced = true }},
 		{about: "excluded", rollout: on("red"), unit: user("staff"), reason: of.DefaultReason, variant: "control", value: "grey", source: "excluded",
-			change: func(_ *core.Config, d *core.Definition[string, string]) {
-				d.Exclusions = []core.Rule[string]{{If: staff}}
-			}},
-		{about: "outside", rollout: &flag{d: core.Decision{State: core.Conditional, Outside: true}}, reason: of.DefaultReason, variant: "control", value: "grey", source: "outside"},
+			change: func(_ *config, d *definition) { d.Exclusions = []core.Rule[string]{{If: is("staff")}} }},
+		{about: "outside", rollout: &fixed{Decision: core.Decision{State: core.Conditional, Outside: true}}, reason: of.DefaultReason, variant: "control", value: "grey", source: "outside"},
 		{about: "unassigned", rollout: on("red"), reason: of.DefaultReason, variant: "control", value: "grey", source: "unassigned",
-			change: func(_ *core.Config, d *core.Definition[string, string]) { d.OnlyAssigned = true }},
+			change: func(_ *config, d *definition) { d.OnlyAssigned = true }},
 		{about: "opted out", rollout: on("red"), reason: of.DefaultReason, variant: "control", value: "grey", source: "opted-out",
-			change: func(c *core.Config, _ *core.Definition[string, string]) {
-				c.OptOut = func(context.Context, any) bool { return true }
-			}},
-		{about: "anonymous", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.TargetingKeyMissingCode, source: "no-unit",
-			change: func(_ *core.Config, d *core.Definition[string, string]) {
-				d.Unit = func(string) core.Unit { return core.Actor("") }
-			}},
-		{about: "unit fault", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.InvalidContextCode, source: "no-unit",
-			change: func(_ *core.Config, d *core.Definition[string, string]) {
-				d.Unit = func(string) core.Unit { return core.NewUnit(core.String("", "x")) }
-			}},
-		{about: "not ready", rollout: &flag{err: core.ErrNotReady}, reason: of.ErrorReason, value: "none", code: of.ProviderNotReadyCode, source: "error"},
-		{about: "flag absent", rollout: &flag{err: core.ErrFlagNotFound}, reason: of.ErrorReason, value: "none", code: of.FlagNotFoundCode, source: "error"},
-		{about: "flag system fails", rollout: &flag{err: errFlag}, reason: of.ErrorReason, value: "none", code: of.GeneralCode, source: "error"},
+			change: func(c *config, _ *definition) { c.OptOut = func(context.Context, any) bool { return true } }},
+		{about: "anonymous", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.TargetingKeyMissingCode, source: "no-unit", change: unit(core.Actor(""))},
+		{about: "unit fault", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.InvalidContextCode, source: "no-unit", change: unit(core.NewUnit(core.String("", "x")))},
+		{about: "not ready", rollout: &fixed{err: core.ErrNotReady}, reason: of.ErrorReason, value: "none", code: of.ProviderNotReadyCode, source: "error"},
+		{about: "flag absent", rollout: &fixed{err: core.ErrFlagNotFound}, reason: of.ErrorReason, value: "none", code: of.FlagNotFoundCode, source: "error"},
+		{about: "flag system fails", rollout: &fixed{err: errors.New("500")}, reason: of.ErrorReason, value: "none", code: of.GeneralCode, source: "error"},
 		{about: "unknown variant", rollout: on("green"), reason: of.ErrorReason, value: "none", code: of.GeneralCode, source: "error"},
-		{about: "the behaviour fails", rollout: on("blue"), unit: user("allergic"), reason: of.ErrorReason, value: "none", code: of.GeneralCode, source: "resolved"},
-		{about: "the behaviour panics", rollout: on("blue"), unit: user("clumsy"), reason: of.ErrorReason, value: "none", code: of.GeneralCode},
-		{about: "no subject, no targeting key", rollout: on("red"), unit: of.NewTargetlessEvaluationContext(map[string]any{"a": 1}), reason: of.ErrorReason, value: "none", code: of.TargetingKeyMissingCode},
+		{about: "the behaviour fails", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.GeneralCode, source: "resolved",
+			change: behaviour(func() error { return errors.New("no red left") })},
+		{about: "the behaviour panics", rollout: on("red"), reason: of.ErrorReason, value: "none", code: of.GeneralCode,
+			change: behaviour(func() error { panic("spilled") })},
+		{about: "no subject, no targeting key", rollout: on("red"), unit: targetless, reason: of.ErrorReason, value: "none", code: of.TargetingKeyMissingCode},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			s := newShop(t, c.rollout, c.change)
-			if c.ctx == nil {
-				c.ctx = ctx
+			ctx := ctx
+			if c.forced != "" {
+				ctx = core.WithForced(ctx, "pill_color", c.forced)
 			}
-			if c.unit.TargetingKey() == "" && c.unit.Attributes()["a"] == nil {
+			if c.unit.TargetingKey() == "" && len(c.unit.Attributes()) == 0 {
 				c.unit = user("ann")
 			}
-			details, err := s.StringValueDetails(c.ctx, "pill_color", "none", c.unit)
+			details, err := s.StringValueDetails(ctx, "pill_color", "none", c.unit)
 			require.Equal(t, c.code != "", err != nil, err)
-			require.Equal(t, c.code, details.ErrorCode)
-			require.Equal(t, c.reason, details.Reason)
-			require.Equal(t, c.variant, details.Variant)
-			require.Equal(t, c.value, details.Value)
 			source, _ := details.FlagMetadata.GetString("source")
-			require.Equal(t, c.source, source)
+			require.Equal(t, []any{c.reason, c.variant, c.value, c.code, c.source},
+				[]any{details.Reason, details.Variant, details.Value, details.ErrorCode, source})
 		})
 	}
 }
@@ -177,58 +116,50 @@ func TestProviderServesWhatIsStored(t *testing.T) {
 		return details.Reason
 	}
 	require.Equal(t, of.StaticReason, reason())
-	decision.d = core.Decision{State: core.Conditional, Variant: "blue"}
+	decision.State = core.Conditional
 	require.Equal(t, of.CachedReason, reason())
 	decision.err = errors.New("500")
 	require.Equal(t, of.Reason("STALE"), reason())
 }
 
-func TestProviderFlags(t *testing.T) {
-	s := newShop(t, on("red"), nil)
-	_, err := s.StringValue(ctx, "elsewhere", "none", user("ann"))
-	require.ErrorContains(t, err, `FLAG_NOT_FOUND: no experiment called "elsewhere" is exposed`)
-	details, err := s.StringValueDetails(ctx, "pill_color", "none", of.NewEvaluationContext("", nil))
-	require.Error(t, err)
-	require.Equal(t, of.TargetingKeyMissingCode, details.ErrorCode)
-
-	// Without a list the provider has all that is exposed, later too.
+// Without a list the provider has all experiments that are bound, later too.
+func TestProviderFindsBoundExperiments(t *testing.T) {
 	client, _, _ := experiments(t, nil)
-	all := serve(t, openfeature.NewProvider(client))
-	_, err = all.StringValue(ctx, "pill_color", "none", user("ann"))
-	require.Error(t, err)
-	e := pill(t, client, on("red"))
-	_, err = all.StringValue(ctx, "pill_color", "none", user("ann"))
-	require.Error(t, err, "defined, but not exposed")
-	core.Expose(e, func(attrs map[string]any) (string, error) {
+	flags := serve(t, openfeature.NewProvider(client))
+	fails := func(want string, code of.ErrorCode, unit of.EvaluationContext) {
+		t.Helper()
+		details, err := flags.StringValueDetails(ctx, "pill_color", "none", unit)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, code, details.ErrorCode)
+	}
+	const unbound = `no experiment called "pill_color" is bound`
+	fails(unbound, of.FlagNotFoundCode, user("ann"))
+	e := must(core.Define(client, definition("pill_color", on("red"), "red", "blue")))
+	fails(unbound, of.FlagNotFoundCode, user("ann"))
+	bound := core.Bind(e, func(attrs map[string]any) (string, error) {
 		if attrs["plan"] != "pro" {
 			return "", errors.New("no plan")
 		}
 		return byKey(attrs)
 	})
-	color, err := all.StringValue(ctx, "pill_color", "none", of.NewEvaluationContext("ann", map[string]any{"plan": "pro"}))
+	fails("no plan", of.InvalidContextCode, user("ann"))
+	fails("no plan", of.TargetingKeyMissingCode, user(""))
+	color, err := flags.StringValue(ctx, "pill_color", "none", of.NewEvaluationContext("ann", map[string]any{"plan": "pro"}))
 	require.NoError(t, err)
 	require.Equal(t, "red!", color)
-	details, err = all.StringValueDetails(ctx, "pill_color", "none", user("ann"))
-	require.ErrorContains(t, err, "no plan")
-	require.Equal(t, of.InvalidContextCode, details.ErrorCode)
-}
 
-type (
-	color  string
-	layout struct{ Columns int }
-)
-
-// evaluations are the five ways to evaluate the flag "flag".
-var evaluations = map[string]func(*of.Client) (any, error){
-	"bool":   func(c *of.Client) (any, error) { return c.BooleanValue(ctx, "flag", false, user("ann")) },
-	"string": func(c *of.Client) (any, error) { return c.StringValue(ctx, "flag", "default", user("ann")) },
-	"int":    func(c *of.Client) (any, error) { return c.IntValue(ctx, "flag", -1, user("ann")) },
-	"float":  func(c *of.Client) (any, error) { return c.FloatValue(ctx, "flag", -1, user("ann")) },
-	"object": func(c *of.Client) (any, error) { return c.ObjectValue(ctx, "flag", "default", user("ann")) },
+	listed := serve(t, openfeature.NewProvider(client, bound))
+	_, err = listed.StringValue(ctx, "elsewhere", "none", user("ann"))
+	require.ErrorContains(t, err, "FLAG_NOT_FOUND")
 }
 
 func TestProviderTypes(t *testing.T) {
+	type (
+		color  string
+		layout struct{ Columns int }
+	)
 	two := &layout{Columns: 2}
+	defaults := map[string]any{"bool": false, "string": "default", "int": int64(-1), "float": -1.0, "object": "default"}
 	for _, c := range []struct {
 		value any
 		want  map[string]any // by evaluation; the others are a mismatch
@@ -246,87 +177,74 @@ func TestProviderTypes(t *testing.T) {
 		{layout{Columns: 2}, map[string]any{"object": layout{Columns: 2}}},
 		{two, map[string]any{"object": two}},
 		{[]string{"a"}, map[string]any{"object": []string{"a"}}},
-		{nil, map[string]any{"bool": false, "string": "default", "int": int64(-1), "float": -1.0, "object": "default"}},
-		{(*layout)(nil), map[string]any{"bool": false, "string": "default", "int": int64(-1), "float": -1.0, "object": "default"}},
+		{nil, defaults},
+		{(*layout)(nil), defaults},
 		{func() {}, nil},
 	} {
-		client, _, _ := experiments(t, nil)
-		e, err := core.Define(client, core.Definition[string, any]{
-			Name:     "flag",
-			Unit:     func(id string) core.Unit { return core.Actor(id) },
-			Variants: []core.Variant[string, any]{{Name: "it", Value: c.value}},
-			Rollout:  on("it"),
-		})
-		require.NoError(t, err)
-		flags := serve(t, openfeature.NewProvider(client, core.Expose(e, byKey)))
-		for kind, evaluate := range evaluations {
-			got, err := evaluate(flags)
-			want, ok := c.want[kind]
-			if !ok {
-				require.ErrorContains(t, err, "TYPE_MISMATCH", "%T as %s", c.value, kind)
-				continue
+		t.Run(fmt.Sprintf("%T", c.value), func(t *testing.T) {
+			client, _, _ := experiments(t, nil)
+			e, err := core.Define(client, core.Definition[string, any]{Name: "flag", Unit: core.Actor[string],
+				Variants: []core.Variant[string, any]{{Name: "it", Value: c.value}}, Rollout: on("it")})
+			require.NoError(t, err)
+			flags := serve(t, openfeature.NewProvider(client, core.Bind(e, byKey)))
+			for kind, evaluate := range map[string]func() (any, error){
+				"bool":   func() (any, error) { return flags.BooleanValue(ctx, "flag", false, user("ann")) },
+				"string": func() (any, error) { return flags.StringValue(ctx, "flag", "default", user("ann")) },
+				"int":    func() (any, error) { return flags.IntValue(ctx, "flag", -1, user("ann")) },
+				"float":  func() (any, error) { return flags.FloatValue(ctx, "flag", -1, user("ann")) },
+				"object": func() (any, error) { return flags.ObjectValue(ctx, "flag", "default", user("ann")) },
+			} {
+				got, err := evaluate()
+				if want, ok := c.want[kind]; ok {
+					require.NoError(t, err, "as %s", kind)
+					require.Equal(t, want, got, "as %s", kind)
+				} else {
+					require.ErrorContains(t, err, "TYPE_MISMATCH", "as %s", kind)
+				}
 			}
-			require.NoError(t, err, "%T as %s", c.value, kind)
-			require.Equal(t, want, got, "%T as %s", c.value, kind)
-		}
+		})
 	}
 }
 
 func TestProviderTracks(t *testing.T) {
-	s := newShop(t, on("red"), nil)
-	details := of.NewTrackingEventDetails(9.5).Add("label", "pills").Add("property", 3).Add("basket", "b1")
-	s.Track(ctx, "bought", user("ann"), details)
-	require.Empty(t, s.events.Take(), "who is in no experiment is not enrolled")
-
-	s.String(ctx, "pill_color", "none", user("ann"))
-	s.events.Take()
-	s.Track(ctx, "bought", user("ann"), details)
-	got := s.events.Take()
-	require.Len(t, got, 1)
-	require.Equal(t, "bought", got[0].Action)
-	require.Equal(t, "red", got[0].Variant)
-	require.Equal(t, 9.5, got[0].Value)
-	require.Equal(t, "pills", got[0].Label)
-	require.Equal(t, map[string]any{"property": 3, "basket": "b1"}, got[0].Fields)
-
-	named := of.NewTrackingEventDetails(1).Add("experiment", "pill_color")
-	s.Track(ctx, "bought", user("bob"), named)
-	got = s.events.Take()
-	require.Len(t, got, 1, "the experiment that is named enrols")
-	require.Nil(t, got[0].Fields)
-
-	require.Empty(t, s.log.String())
-	s.Track(ctx, "lost", user("ann"), of.NewTrackingEventDetails(1).Add("experiment", "elsewhere"))
-	require.Contains(t, s.log.String(), "elsewhere")
-	s.Track(ctx, "no subject", of.EvaluationContext{}, details)
-	require.Contains(t, s.log.String(), "who is it?")
-	s.Track(ctx, "assignment", user("ann"), details)
-	require.Contains(t, s.log.String(), "belongs to the automatic event")
-	require.Empty(t, s.events.Take())
-
-	s.provider.Shutdown()
-	s.Track(ctx, "bought", user("ann"), details)
-	require.Empty(t, s.events.Take())
-}
-
-// An app that tracks for one unit in several experiments names none of them.
-func TestProviderTracksInAllExperiments(t *testing.T) {
-	client, events, _ := experiments(t, nil)
-	pill := pill(t, client, on("red"))
-	core.Expose(pill, byKey)
-	for _, name := range []string{"checkout", "never_seen"} {
-		e, err := core.Define(client, core.Definition[string, string]{Name: name, Rollout: on("it"),
-			Unit: func(id string) core.Unit { return core.Actor(id) }, Variants: []core.Variant[string, string]{{Name: "it"}}})
-		require.NoError(t, err)
-		core.Expose(e, byKey)
+	client, events, log := experiments(t, nil)
+	for _, name := range []string{"pill_color", "checkout", "never_seen"} {
+		core.Bind(must(core.Define(client, definition(name, on("it"), "it"))), byKey)
 	}
-	flags := serve(t, openfeature.NewProvider(client))
+	p := openfeature.NewProvider(client)
+	flags := serve(t, p)
+	details := of.NewTrackingEventDetails(9.5).Add("label", "pills").Add("property", 3).Add("basket", "b1")
+	flags.Track(ctx, "bought", user("ann"), details)
+	require.Empty(t, events.Take(), "who is in no experiment is not enrolled")
+
 	flags.String(ctx, "pill_color", "none", user("ann"))
 	flags.String(ctx, "checkout", "none", user("ann"))
 	events.Take()
-	flags.Track(ctx, "bought", user("ann"), of.NewTrackingEventDetails(1).Add("basket", "b1"))
+	flags.Track(ctx, "bought", user("ann"), details)
 	got := events.Take()
 	require.Len(t, got, 2)
-	require.Equal(t, "checkout", got[0].Experiment)
-	require.Equal(t, "pill_color", got[1].Experiment)
+	for i, experiment := range []string{"checkout", "pill_color"} {
+		require.Equal(t, experiment, got[i].Experiment)
+		require.Equal(t, "bought", got[i].Action)
+		require.Equal(t, "it", got[i].Variant)
+		require.Equal(t, 9.5, got[i].Value)
+		require.Equal(t, "pills", got[i].Label)
+		require.Equal(t, map[string]any{"property": 3, "basket": "b1"}, got[i].Fields)
+	}
+
+	flags.Track(ctx, "bought", user("bob"), of.NewTrackingEventDetails(1).Add("experiment", "pill_color"))
+	got = events.Take()
+	require.Len(t, got, 1, "the experiment that is named enrols")
+	require.Nil(t, got[0].Fields)
+
+	require.Empty(t, log.String())
+	flags.Track(ctx, "lost", user("ann"), of.NewTrackingEventDetails(1).Add("experiment", "elsewhere"))
+	require.Contains(t, log.String(), "elsewhere")
+	flags.Track(ctx, "no subject", of.EvaluationContext{}, details)
+	require.Contains(t, log.String(), "who is it?")
+	flags.Track(ctx, "assignment", user("ann"), details)
+	require.Contains(t, log.String(), "belongs to the automatic event")
+	p.Shutdown()
+	flags.Track(ctx, "bought", user("ann"), details)
+	require.Empty(t, events.Take())
 }

@@ -1,4 +1,0 @@
-package openfeature
-
-// MaxPending is maxPending, for the tests.
-const MaxPending = maxPending
