@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 // A reporting is an experiment whose events all go to LaunchDarkly.
@@ -31,7 +32,7 @@ func newReporting(t *testing.T, exposure Exposure, excluded string) *reporting {
 	})
 	o := &Options{Exposure: exposure, Definitions: defs}
 	experiments, err := core.New(core.Config{Rollout: New(client, o), Tracker: NewTracker(client, o),
-		Store: core.NewMemoryStore(nil), KeySecret: make([]byte, 32)})
+		Store: memstore.New(nil), KeySecret: make([]byte, 32)})
 	require.NoError(t, err)
 	e := core.MustDefine(experiments, core.Definition[string, string]{
 		Name: "pill", Unit: core.Actor[string], Variants: []core.Variant[string, string]{{Name: "red"}, {Name: "blue"}},

@@ -18,13 +18,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 // served returns what a unit gets through the whole core, with a store of its
 // own, over and over.
 func served(t testing.TB, c *ld.LDClient, o *Options) func() core.Assignment {
 	t.Helper()
-	client, err := core.New(core.Config{Rollout: New(c, o), Store: core.NewMemoryStore(nil), KeySecret: make([]byte, 32),
+	client, err := core.New(core.Config{Rollout: New(c, o), Store: memstore.New(nil), KeySecret: make([]byte, 32),
 		Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	e := core.MustDefine(client, core.Definition[string, string]{

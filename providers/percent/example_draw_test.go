@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
 // Round robin gives each new unit the next behaviour; the store makes it stick.
 func ExampleRoundRobin() {
-	store := core.NewMemoryStore(nil)
+	store := memstore.New(nil)
 	client, err := core.New(core.Config{
 		KeySecret: []byte("32 bytes that nobody else can see"),
 		Store:     store,

@@ -11,6 +11,7 @@ import (
 	uc "github.com/Unleash/unleash-client-go/v4"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
@@ -55,7 +56,7 @@ func ExampleNew() {
 
 	shop, err := core.New(core.Config{
 		Rollout:    unleash.New(client, &unleash.Options{Storage: storage}),
-		Store:      core.NewMemoryStore(nil),
+		Store:      memstore.New(nil),
 		KeySecret:  exampleSecret,
 		NamePrefix: "shop",
 	})

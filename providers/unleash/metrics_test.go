@@ -12,6 +12,7 @@ import (
 	uc "github.com/Unleash/unleash-client-go/v4"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 // A counter is a listener that counts evaluations.
@@ -100,7 +101,7 @@ func TestMetricsCountTrials(t *testing.T) {
 // memory store.
 func experiment(t *testing.T, r core.Rollout) *core.Experiment[string, string] {
 	t.Helper()
-	client, err := core.New(core.Config{Rollout: r, Store: core.NewMemoryStore(nil), InsecureNoSecret: true,
+	client, err := core.New(core.Config{Rollout: r, Store: memstore.New(nil), InsecureNoSecret: true,
 		Tracker: core.TrackerFunc(func(context.Context, core.Event) error { return nil })})
 	require.NoError(t, err)
 	exp, err := core.Define(client, core.Definition[string, string]{

@@ -19,7 +19,8 @@ import (
 	"github.com/Unleash/unleash-client-go/v4/api"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
+	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
 )
 
 // TestMain ends the real server that the tests may have started.
@@ -159,7 +160,7 @@ func TestServerDies(t *testing.T) {
 
 	s = NewStorage(nil, nil)
 	client := newClient(t, dies.URL, uc.WithStorage(s))
-	store := core.NewMemoryStore(nil)
+	store := memstore.New(nil)
 	var events []core.Event
 	app, err := core.New(core.Config{
 		Rollout: New(client, &Options{Storage: s}), Store: store, InsecureNoSecret: true,

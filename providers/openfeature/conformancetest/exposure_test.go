@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
@@ -24,7 +25,7 @@ func TestRelayCountsEvaluations(t *testing.T) {
 		"counted": {"variations": {"control": "control", "red": "red"}, "defaultRule": {"variation": "red"}},
 		"silent":  {"variations": {"control": "control", "red": "red"}, "defaultRule": {"variation": "red"}, "trackEvents": false}
 	}`, fmt.Sprintf("exporters:\n  - kind: file\n    outputDir: %s\n    flushInterval: 100\n", out))
-	client, err := core.New(core.Config{KeySecret: make([]byte, 32), Store: core.NewMemoryStore(nil),
+	client, err := core.New(core.Config{KeySecret: make([]byte, 32), Store: memstore.New(nil),
 		Rollout: openfeature.New(newOFREP(t, relay.url), nil)})
 	require.NoError(t, err)
 	for _, name := range []string{"silent", "counted"} {

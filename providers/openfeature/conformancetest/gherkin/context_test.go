@@ -56,7 +56,7 @@ func (w *world) retrievable() error {
 	if err != nil {
 		return err
 	}
-	core.Expose(e, func(attributes map[string]any) (int, error) {
+	core.Bind(e, func(attributes map[string]any) (int, error) {
 		w.seen = attributes
 		return 0, nil
 	})

@@ -104,7 +104,7 @@ func unitOf(attributes map[string]any) core.Unit {
 	return core.NewUnit(attrs...)
 }
 
-// expose makes an experiment of a flag. The flag's variants are the experiment's,
+// bind makes an experiment of a flag. The flag's variants are the experiment's,
 // beside a control without a payload:
 //
 //	disabled              off: DISABLED
@@ -112,7 +112,7 @@ func unitOf(attributes map[string]any) core.Unit {
 //	                      everybody else is excluded and gets control, which has the default variant's payload: DEFAULT
 //	with a default        on, with the default variant: STATIC
 //	without a default     everybody is outside: DEFAULT
-func expose(client *core.Client, key string, f flag) error {
+func bind(client *core.Client, key string, f flag) error {
 	def := core.Definition[map[string]any, any]{
 		Name: key,
 		Unit: unitOf,
@@ -136,7 +136,7 @@ func expose(client *core.Client, key string, f flag) error {
 		def.Control.Value = f.Variants[*f.DefaultVariant]
 		def.Exclusions = []core.Rule[map[string]any]{{Name: "not targeted", If: func(_ context.Context, a map[string]any) bool { return evaluate(a) == "" }}}
 		for name := range f.Variants {
-			def.Segments = append(def.Segments, core.Segment[map[string]any]{Into: name,
+			def.Segments = append(def.Segments, core.Segment[map[string]any]{Variant: name,
 				If: func(_ context.Context, a map[string]any) bool { return evaluate(a) == name }})
 		}
 	}
@@ -144,6 +144,6 @@ func expose(client *core.Client, key string, f flag) error {
 	if err != nil {
 		return err
 	}
-	core.Expose(e, func(attributes map[string]any) (map[string]any, error) { return attributes, nil })
+	core.Bind(e, func(attributes map[string]any) (map[string]any, error) { return attributes, nil })
 	return nil
 }

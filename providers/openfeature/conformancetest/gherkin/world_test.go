@@ -15,6 +15,7 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/openfeature"
 )
 
@@ -62,14 +63,14 @@ func (w *world) steps(sc *godog.ScenarioContext) {
 	w.contextSteps(sc)
 }
 
-// experiments returns a client with all flags as exposed experiments.
+// experiments returns a client with all flags as bound experiments.
 func (w *world) experiments() (*core.Client, error) {
-	client, err := core.New(core.Config{KeySecret: make([]byte, 32), Store: core.NewMemoryStore(nil), Logger: slog.New(slog.DiscardHandler)})
+	client, err := core.New(core.Config{KeySecret: make([]byte, 32), Store: memstore.New(nil), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
 	for key, f := range w.flags {
-		if err := expose(client, key, f); err != nil {
+		if err := bind(client, key, f); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +118,7 @@ func (w *world) provider(status string) error {
 	if err != nil {
 		return err
 	}
-	core.Expose(e, func(map[string]any) (int, error) { return 0, nil })
+	core.Bind(e, func(map[string]any) (int, error) { return 0, nil })
 	if err := w.api.SetProviderAndWait(ctx, p); err != nil {
 		return err
 	}
