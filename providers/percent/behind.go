@@ -11,17 +11,16 @@ import (
 )
 
 var (
-	_ core.Rollout   = (*Gated)(nil)
-	_ core.Validator = (*Gated)(nil)
-	_ core.Describer = (*Gated)(nil)
+	_ core.Rollout   = (*gated)(nil)
+	_ core.Validator = (*gated)(nil)
+	_ core.Describer = (*gated)(nil)
 )
 
-// A Gated splits the units that a flag selects. Make one with [Behind]. It is
-// safe for many goroutines if the flag is.
-type Gated struct {
+// A gated rollout splits the units that a flag selects.
+type gated struct {
 	split
 	flag    core.Rollout
-	depth   int // how many Gated lie on top of each other, this one included
+	depth   int // how many gated rollouts lie on top of each other, this one included
 	salt    string
 	outside bool
 	detail  string
@@ -43,10 +42,13 @@ type Gated struct {
 // on. The state is On if both the flag is On and one variant other than control
 // has a weight of 100. A flag that draws, by [core.Decision.Choose], is an
 // error.
-func Behind(flag core.Rollout, w Weights, opts ...Option) *Gated {
+//
+// The rollout is safe for many goroutines if the flag is. Its method Unwrap
+// returns the flag.
+func Behind(flag core.Rollout, w Weights, opts ...Option) core.Rollout {
 	o := read(opts)
-	g := &Gated{flag: flag, depth: 1, salt: "behind", outside: o.outside}
-	if inner, ok := flag.(*Gated); ok && inner != nil {
+	g := &gated{flag: flag, depth: 1, salt: "behind", outside: o.outside}
+	if inner, ok := flag.(*gated); ok {
 		g.depth = inner.depth + 1
 		g.salt += strconv.Itoa(g.depth)
 	}
@@ -83,11 +85,11 @@ func describe(flag core.Rollout) (d core.Description) {
 }
 
 // Unwrap returns the flag, for those who look for one of theirs.
-func (g *Gated) Unwrap() core.Rollout { return g.flag }
+func (g *gated) Unwrap() core.Rollout { return g.flag }
 
 // Resolve asks the flag and, if that selects the unit, splits by r.Key. It
 // fails if the flag does, or if the weights are bad.
-func (g *Gated) Resolve(ctx context.Context, r core.Request) (core.Decision, error) {
+func (g *gated) Resolve(ctx context.Context, r core.Request) (core.Decision, error) {
 	if g.err != nil {
 		return core.Decision{}, g.err
 	}
@@ -118,7 +120,7 @@ func (g *Gated) Resolve(ctx context.Context, r core.Request) (core.Decision, err
 // Validate says what is wrong with the flag or the weights, and which of their
 // names the experiment lacks. Flags of this package may name other variants
 // than the experiment has, since only whom they select counts.
-func (g *Gated) Validate(experiment string, variants []string) error {
+func (g *gated) Validate(experiment string, variants []string) error {
 	if g.err != nil {
 		return fmt.Errorf("percent: %w", g.err)
 	}
@@ -128,7 +130,7 @@ func (g *Gated) Validate(experiment string, variants []string) error {
 		if flag.err != nil {
 			err = errors.Join(err, fmt.Errorf("percent: the flag of Behind: %w", flag.err))
 		}
-	case *Drawn:
+	case *drawn:
 		err = errors.Join(err, errors.New("percent: the flag of Behind draws, so it can't say whom the experiment is for"))
 	case core.Validator:
 		err = errors.Join(err, flag.Validate(experiment, variants))
@@ -138,7 +140,7 @@ func (g *Gated) Validate(experiment string, variants []string) error {
 
 // Describe tells the flag and the weights. Of the flag's capabilities those
 // remain that do not depend on which variant it names.
-func (g *Gated) Describe() core.Description {
+func (g *gated) Describe() core.Description {
 	flag := describe(g.flag)
 	d := core.Description{Name: "percent", Detail: g.detail, NeedsStore: flag.NeedsStore}
 	if flag.Capabilities == nil {

@@ -1,4 +1,4 @@
-package percent
+package percent_test
 
 import (
 	"context"
@@ -9,7 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
+
+var half = weights{"control": 50, "red": 50}
 
 // answers is a flag that gives everybody the same answer.
 func answers(d core.Decision) core.Rollout {
@@ -17,8 +20,6 @@ func answers(d core.Decision) core.Rollout {
 }
 
 func TestBehindPassesOnWhatTheFlagSays(t *testing.T) {
-	w := Weights{"control": 50, "red": 50}
-	ctx, req := context.Background(), request("k", "red")
 	for _, d := range []core.Decision{
 		{State: core.Off, Reason: "disabled"},
 		{State: core.Conditional, Outside: true, Reason: "holdout"},
@@ -26,135 +27,120 @@ func TestBehindPassesOnWhatTheFlagSays(t *testing.T) {
 		{State: core.Conditional, Reason: "no match"},
 		{State: core.On, Variant: core.Control}, // wrong, and the core says so
 	} {
-		got, err := Behind(answers(d), w).Resolve(ctx, req)
-		require.NoError(t, err)
-		require.Equal(t, d, got)
+		t.Run(fmt.Sprintf("%+v", d), func(t *testing.T) {
+			got, err := percent.Behind(answers(d), half).Resolve(ctx, request("k", "red"))
+			require.NoError(t, err)
+			require.Equal(t, d, got)
+		})
 	}
-	cause := errors.New("no such flag")
-	failing := core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
-		return core.Decision{State: core.On}, cause
+	t.Run("an error, whatever the weights are", func(t *testing.T) {
+		cause := errors.New("no such flag")
+		failing := core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
+			return core.Decision{State: core.On}, cause
+		})
+		for _, w := range []weights{half, {"control": 100}} {
+			d, err := percent.Behind(failing, w).Resolve(ctx, request("k", "red"))
+			require.ErrorIs(t, err, cause)
+			require.Zero(t, d)
+		}
 	})
-	d, err := Behind(failing, w).Resolve(ctx, req)
-	require.ErrorIs(t, err, cause)
-	require.Zero(t, d)
-	_, err = Behind(failing, Weights{"control": 100}).Resolve(ctx, req)
-	require.ErrorIs(t, err, cause, "a flag that is absent is found out whatever the weights are")
+	t.Run("the flag itself", func(t *testing.T) {
+		require.Equal(t, core.Even, percent.Behind(core.Even, half).(interface{ Unwrap() core.Rollout }).Unwrap())
+	})
 }
 
 func TestBehindLeavesTheUnselectedOutside(t *testing.T) {
 	flag := answers(core.Decision{State: core.Conditional, Variant: core.Control, Reason: "no match"})
-	d, err := Behind(flag, Weights{"red": 100}, UnselectedOutside).Resolve(context.Background(), request("k", "red"))
+	d, err := percent.Behind(flag, weights{"red": 100}, percent.UnselectedOutside).Resolve(ctx, request("k", "red"))
 	require.NoError(t, err)
-	require.True(t, d.Outside)
-	require.Equal(t, core.Conditional, d.State)
-	require.Equal(t, "no match", d.Reason)
+	require.Equal(t, core.Decision{State: core.Conditional, Variant: core.Control, Outside: true, Reason: "no match"}, d)
 }
 
 func TestBehindState(t *testing.T) {
-	for _, test := range []struct {
+	for _, c := range []struct {
 		flag core.State
-		w    Weights
+		w    weights
 		want core.State
 	}{
-		{core.Off, Weights{"red": 100}, core.Off},
-		{core.Conditional, Weights{"red": 100}, core.Conditional},
-		{core.Conditional, Weights{"control": 50, "red": 50}, core.Conditional},
-		{core.Conditional, Weights{"control": 100}, core.Off},
-		{core.On, Weights{"red": 100}, core.On},
-		{core.On, Weights{"control": 50, "red": 50}, core.Conditional},
-		{core.On, Weights{"control": 100}, core.Off},
-		{core.State(9), Weights{"control": 50, "red": 50}, core.State(9)}, // wrong, and the core says so
+		{core.Off, weights{"red": 100}, core.Off},
+		{core.Conditional, weights{"red": 100}, core.Conditional},
+		{core.Conditional, half, core.Conditional},
+		{core.Conditional, weights{"control": 100}, core.Off},
+		{core.On, weights{"red": 100}, core.On},
+		{core.On, half, core.Conditional},
+		{core.On, weights{"control": 100}, core.Off},
+		{core.State(9), half, core.State(9)}, // wrong, and the core says so
 	} {
-		flag := answers(core.Decision{State: test.flag, Variant: core.AnyVariant, Reason: "why"})
-		d, err := Behind(flag, test.w).Resolve(context.Background(), request("k", "red"))
-		require.NoError(t, err)
-		require.Equal(t, test.want, d.State, "%v %v", test.flag, test.w)
-		require.Equal(t, "why", d.Reason)
-	}
-}
-
-func TestBehindSplitsWhomTheFlagSelects(t *testing.T) {
-	const units = 100_000
-	w := Weights{"control": 25, "blue": 45, "red": 30}
-	for _, selected := range []string{core.AnyVariant, "red", "a name of its own"} {
-		r := Behind(answers(core.Decision{State: core.On, Variant: selected}), w)
-		counts := map[string]int{}
-		for i := range units {
-			counts[resolve(t, r, request(fmt.Sprint(i), "red", "blue"))]++
-		}
-		for name, percent := range w {
-			requireShare(t, counts[name], units, percent/100)
-		}
+		t.Run(fmt.Sprint(c.flag, " ", c.w), func(t *testing.T) {
+			flag := answers(core.Decision{State: c.flag, Variant: core.AnyVariant, Reason: "why"})
+			d, err := percent.Behind(flag, c.w).Resolve(ctx, request("k", "red"))
+			require.NoError(t, err)
+			require.Equal(t, c.want, d.State)
+			require.Equal(t, "why", d.Reason)
+		})
 	}
 }
 
 func TestBehindIsIndependentOfItsFlag(t *testing.T) {
-	const units = 100_000
-	half := Weights{"control": 50, "red": 50}
-	once := Behind(New(half), half, UnselectedOutside)
-	twice := Behind(once, half, UnselectedOutside)
-	thrice := Behind(twice, half, UnselectedOutside)
-	for _, test := range []struct {
+	once := percent.Behind(percent.New(half), half, percent.UnselectedOutside)
+	twice := percent.Behind(once, half, percent.UnselectedOutside)
+	for _, c := range []struct {
 		rollout core.Rollout
-		share   float64 // that gets red
+		want    map[string]float64
 	}{
-		{once, 1. / 4},
-		{twice, 1. / 8},
-		{thrice, 1. / 16},
-		{Behind(Include(50, half), half), 1. / 8},
-		{Behind(core.Even, half), 1. / 4},
+		{once, map[string]float64{"red": 25, "control": 25, "outside": 50}},
+		{twice, map[string]float64{"red": 12.5, "control": 12.5, "outside": 75}},
+		{percent.Behind(twice, half, percent.UnselectedOutside), map[string]float64{"red": 6.25, "control": 6.25, "outside": 87.5}},
+		{percent.Behind(percent.Include(50, half), half), map[string]float64{"red": 12.5, "control": 37.5, "outside": 50}},
+		{percent.Behind(answers(core.Decision{State: core.On, Variant: "a name of its own"}), half), half},
+		{percent.Behind(core.Even, half), map[string]float64{"red": 25, "control": 75}},
 	} {
-		n := 0
-		for i := range units {
-			if resolve(t, test.rollout, request(fmt.Sprint(i), "red")) == "red" {
-				n++
-			}
-		}
-		requireShare(t, n, units, test.share)
+		t.Run(c.rollout.(core.Describer).Describe().Detail, func(t *testing.T) { requireShares(t, c.rollout, c.want, "red") })
 	}
 }
 
-func TestBehindAFlagThatDraws(t *testing.T) {
-	w := Weights{"control": 50, "red": 50}
-	for _, flag := range []core.Rollout{Random(), Random(EveryTime), RoundRobin(new(counter)),
-		core.RolloutFunc(Random().Resolve)} {
-		r := Behind(flag, w)
-		_, err := r.Resolve(context.Background(), request("k", "red"))
-		require.ErrorContains(t, err, "the flag of Behind draws")
-		if _, ok := flag.(*Drawn); ok {
-			require.ErrorContains(t, r.Validate("e", []string{"control", "red"}), "the flag of Behind draws")
-		}
+func TestBehindRefusesWrongArguments(t *testing.T) {
+	const draws = "the flag of Behind draws"
+	for _, c := range []struct {
+		rollout core.Rollout
+		want    string
+	}{
+		{percent.Behind(nil, half), "the flag of Behind is nil"},
+		{percent.Behind(core.Even, half, percent.EveryTime), "the option UnselectedOutside only"},
+		{percent.Behind(core.Even, half, weights{"red": 100}), "the option UnselectedOutside only"},
+		{percent.Behind(percent.New(weights{"on": 20}), half), "the weights (on 20 %) sum to 20 %"},
+		{percent.Behind(percent.Behind(percent.New(nil), half), half), "sum to 0 %"},
+		{percent.Behind(percent.Random(), half), draws},
+		{percent.Behind(percent.Random(percent.EveryTime), half), draws},
+		{percent.Behind(percent.RoundRobin(new(counter)), half), draws},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			require.ErrorContains(t, validate(c.rollout, "red"), c.want)
+			_, err := c.rollout.Resolve(ctx, request("k", "red"))
+			require.ErrorContains(t, err, c.want)
+		})
 	}
-}
-
-func TestBehindValidatesItsFlag(t *testing.T) {
-	w, variants := Weights{"control": 50, "red": 50}, []string{"control", "red"}
-	require.NoError(t, Behind(core.Even, w).Validate("e", variants))
-	require.NoError(t, Behind(New(Weights{"control": 80, "on": 20}), w).Validate("e", variants), "only whom it selects counts")
-	require.ErrorContains(t, Behind(New(Weights{"on": 20}), w).Validate("e", variants), "the flag of Behind: the weights (on 20 %) sum to 20 %")
-	require.ErrorContains(t, Behind(Behind(New(nil), w), w).Validate("e", variants), "sum to 0 %")
-	require.ErrorContains(t, Behind(nil, w).Validate("e", variants), "the flag of Behind is nil")
-	for _, opt := range []Option{EveryTime, Weights{"red": 100}} {
-		require.ErrorContains(t, Behind(core.Even, w, opt).Validate("e", variants), "the option UnselectedOutside only")
-	}
-	_, err := Behind(nil, w).Resolve(context.Background(), request("k", "red"))
-	require.ErrorContains(t, err, "nil")
-}
-
-func TestBehindDescribesWhatItsFlagCan(t *testing.T) {
-	w := Weights{"control": 50, "red": 50}
-	require.Nil(t, Behind(answers(core.Decision{}), w).Describe().Capabilities, "the flag says nothing of them")
-	require.ElementsMatch(t, New(w).Describe().Capabilities, Behind(New(w), w).Describe().Capabilities)
-	require.ElementsMatch(t, []core.Capability{core.NamesVariants, core.ExactWeights, core.Reloads, core.ReportsMissing},
-		Behind(describing{core.Targets, core.Reloads, core.ReportsMissing}, w).Describe().Capabilities)
-	require.True(t, Behind(Random(), w).Describe().NeedsStore)
+	_, err := percent.Behind(core.RolloutFunc(percent.Random().Resolve), half).Resolve(ctx, request("k", "red"))
+	require.ErrorContains(t, err, draws, "hidden in a wrapper")
+	require.NoError(t, validate(percent.Behind(core.Even, half), "red"))
+	require.NoError(t, validate(percent.Behind(percent.New(weights{"control": 80, "on": 20}), half), "red"), "only whom it selects counts")
 }
 
 // describing is a flag with the given capabilities.
-type describing []core.Capability
-
-func (d describing) Resolve(context.Context, core.Request) (core.Decision, error) {
-	return core.Decision{}, nil
+type describing struct {
+	core.Rollout
+	can []core.Capability
 }
 
-func (d describing) Describe() core.Description { return core.Description{Capabilities: d} }
+func (d describing) Describe() core.Description { return core.Description{Capabilities: d.can} }
+
+func TestBehindDescribesWhatItsFlagCan(t *testing.T) {
+	behind := func(flag core.Rollout) core.Description {
+		return percent.Behind(flag, half).(core.Describer).Describe()
+	}
+	require.Nil(t, behind(answers(core.Decision{})).Capabilities, "the flag says nothing of them")
+	require.ElementsMatch(t, percent.New(half).Describe().Capabilities, behind(percent.New(half)).Capabilities)
+	require.ElementsMatch(t, []core.Capability{core.NamesVariants, core.ExactWeights, core.Reloads, core.ReportsMissing},
+		behind(describing{core.Even, []core.Capability{core.Targets, core.Reloads, core.ReportsMissing}}).Capabilities)
+	require.True(t, behind(percent.Random()).NeedsStore)
+}

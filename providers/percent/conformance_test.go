@@ -1,4 +1,4 @@
-package percent
+package percent_test
 
 import (
 	"context"
@@ -10,64 +10,54 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
-// What no rollout over weights can do, since there is no flag system.
-var unsupported = map[core.Capability]string{
-	core.Targets:         "weights know no single units; a segment does that",
-	core.ReportsMissing:  "there are no flags that could be absent",
-	core.ReportsNotReady: "there is nothing to wait for",
-	core.Reloads:         "weights stand in the program",
-}
-
-// What Random and RoundRobin can't do on top of that.
-var drawnUnsupported = with(unsupported, map[core.Capability]string{
-	core.Deterministic: "variants are drawn, and the store keeps what was drawn",
-	core.StableRamp:    "nothing is drawn twice: the store keeps units where they are",
-})
-
 func TestConformance(t *testing.T) {
-	over := func(name string, made func(Weights) core.Rollout, lacks map[core.Capability]string) {
-		t.Run(name, func(t *testing.T) {
-			report := conformance.Run(t, conformance.Harness{
-				Name: name,
-				New: func(_ *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
-					return made(weightsOf(f)), nil
-				},
-				Unsupported: lacks,
-			})
-			require.True(t, report.Conformant())
+	const noTargets, noReload = "percentages cannot target one unit; use a segment", "weights are written in the program"
+	noFlags := map[core.Capability]string{
+		core.Targets:         noTargets,
+		core.ReportsMissing:  "there are no flags that could be absent",
+		core.ReportsNotReady: "there is nothing to wait for",
+		core.Reloads:         noReload,
+	}
+	draws := maps.Clone(noFlags)
+	draws[core.Deterministic] = "variants are drawn, and the store keeps what was drawn"
+	draws[core.StableRamp] = "nothing is drawn twice: the store keeps units where they are"
+
+	over := func(h conformance.Harness, made func(conformance.Flag, weights) core.Rollout) {
+		t.Run(h.Name, func(t *testing.T) {
+			h.New = func(_ *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
+				return made(f, weightsOf(f)), nil
+			}
+			require.True(t, conformance.Run(t, h).Conformant())
 		})
 	}
-	over("percent", func(w Weights) core.Rollout { return New(w) }, unsupported)
-	over("percent-include", func(w Weights) core.Rollout { return Include(100, w) }, unsupported)
-	over("percent-random", func(w Weights) core.Rollout { return Random(w) }, drawnUnsupported)
-	over("percent-round-robin", func(w Weights) core.Rollout { return RoundRobin(new(counter), w) }, drawnUnsupported)
-}
+	over(conformance.Harness{Name: "percent", Unsupported: noFlags},
+		func(_ conformance.Flag, w weights) core.Rollout { return percent.New(w) })
+	over(conformance.Harness{Name: "percent-include", Unsupported: noFlags},
+		func(_ conformance.Flag, w weights) core.Rollout { return percent.Include(100, w) })
+	over(conformance.Harness{Name: "percent-random", Unsupported: draws},
+		func(_ conformance.Flag, w weights) core.Rollout { return percent.Random(w) })
+	over(conformance.Harness{Name: "percent-round-robin", Unsupported: draws},
+		func(_ conformance.Flag, w weights) core.Rollout { return percent.RoundRobin(new(counter), w) })
 
-// Behind takes over from its flag whether the experiment runs, and what can go
-// wrong.
-func TestBehindConforms(t *testing.T) {
-	report := conformance.Run(t, conformance.Harness{
-		Name: "percent-behind",
-		New: func(_ *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
-			return Behind(&boolean{name: f.Experiment, missing: f.Missing, on: f.State.Enabled()}, weightsOf(f)), nil
-		},
-		NotReady: func(*testing.T) core.Rollout { return Behind(&boolean{unready: true}, Weights{"control": 100}) },
-		Unsupported: map[core.Capability]string{
-			core.Targets: unsupported[core.Targets],
-			core.Reloads: unsupported[core.Reloads],
-		},
+	// Behind takes over from its flag whether the experiment runs, and what can
+	// go wrong.
+	over(conformance.Harness{
+		Name: "percent-behind", Unsupported: map[core.Capability]string{core.Targets: noTargets, core.Reloads: noReload},
+		NotReady: func(*testing.T) core.Rollout { return percent.Behind(&boolean{unready: true}, weights{"control": 100}) },
+	}, func(f conformance.Flag, w weights) core.Rollout {
+		return percent.Behind(&boolean{name: f.Experiment, missing: f.Missing, on: f.State.Enabled()}, w)
 	})
-	require.True(t, report.Conformant())
 }
 
 // weightsOf returns the weights of f; those of a disabled flag select nobody.
-func weightsOf(f conformance.Flag) Weights {
+func weightsOf(f conformance.Flag) weights {
 	if f.State == core.Off {
-		return Weights{core.Control: 100}
+		return weights{core.Control: 100}
 	}
-	w := Weights{}
+	w := weights{}
 	for name, share := range f.Weights {
 		w[name] = float64(share)
 	}
@@ -95,11 +85,4 @@ func (b *boolean) Resolve(_ context.Context, r core.Request) (core.Decision, err
 func (b *boolean) Describe() core.Description {
 	return core.Description{Name: "boolean", Capabilities: []core.Capability{
 		core.ReportsOn, core.ReportsMissing, core.ReportsNotReady, core.Deterministic}}
-}
-
-// with returns the union of two maps.
-func with(a, b map[core.Capability]string) map[core.Capability]string {
-	a = maps.Clone(a)
-	maps.Copy(a, b)
-	return a
 }

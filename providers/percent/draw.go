@@ -11,39 +11,33 @@ import (
 )
 
 var (
-	_ core.Rollout   = (*Drawn)(nil)
-	_ core.Validator = (*Drawn)(nil)
-	_ core.Describer = (*Drawn)(nil)
+	_ core.Rollout   = (*drawn)(nil)
+	_ core.Validator = (*drawn)(nil)
+	_ core.Describer = (*drawn)(nil)
 )
 
-// A Drawn gives each new unit a variant that does not follow from its key. Make
-// one with [Random] or [RoundRobin]. It answers by [core.Decision.Choose], so
-// that nothing is drawn for a unit that is stored, excluded or segmented, and
-// needs a store to keep what it drew. It is safe for many goroutines.
-//
-// It draws among all behaviours alike, control included, or by [Weights] where
-// they are among the options. Weights that give one behaviour 100 leave nothing
-// to draw: the state is Off for control and On for another.
-type Drawn struct {
-	weights    *split // nil: alike
-	random     func() uint64
-	roundRobin bool
-	counter    core.Counter // of round robin
+// A drawn rollout gives each new unit a variant that does not follow from its
+// key. It answers by [core.Decision.Choose], so that nothing is drawn for a unit
+// that is stored, excluded or segmented.
+type drawn struct {
+	weights    *split       // nil: alike
+	counter    core.Counter // of round robin; nil: at random
 	needsStore bool
 	detail     string
 	err        error
 }
 
-// Random returns a rollout that draws at random. Its options are [Weights] and
+// Random returns a rollout that draws at random, and needs a store to keep what
+// it drew. It is safe for many goroutines. Its options are [Weights] and
 // [EveryTime].
-func Random(opts ...Option) *Drawn {
-	d := &Drawn{random: rand.Uint64}
-	d.configure("random", opts)
-	return d
-}
+//
+// It draws among all behaviours alike, control included, or by [Weights] where
+// they are among the options. Weights that give one behaviour 100 leave nothing
+// to draw: the state is Off for control and On for another.
+func Random(opts ...Option) core.Rollout { return draws("random", nil, opts) }
 
-// RoundRobin returns a rollout that gives each new unit the next behaviour in
-// the order of the definition, so that groups grow evenly: the first unit gets
+// RoundRobin is like [Random], but gives each new unit the next behaviour in the
+// order of the definition, so that groups grow evenly: the first unit gets
 // control. With [Weights], which are an option like [EveryTime], any 10,000
 // units in a row are split exactly, and shorter rows nearly so.
 //
@@ -51,18 +45,17 @@ func Random(opts ...Option) *Drawn {
 // service should share it, as they share the store. An error of it makes the
 // core serve control, untracked and unstored. A draw is lost where another
 // process assigned the same unit first.
-func RoundRobin(counter core.Counter, opts ...Option) *Drawn {
-	d := &Drawn{counter: counter, roundRobin: true}
-	d.configure("round robin", opts)
+func RoundRobin(counter core.Counter, opts ...Option) core.Rollout {
+	d := draws("round robin", counter, opts)
 	if counter == nil {
 		d.err = errors.Join(errors.New("RoundRobin needs a counter, and it is nil; the stores of core are counters"), d.err)
 	}
 	return d
 }
 
-func (d *Drawn) configure(how string, opts []Option) {
+func draws(how string, counter core.Counter, opts []Option) *drawn {
 	o := read(opts)
-	d.needsStore, d.detail = !o.everyTime, how+", alike"
+	d := &drawn{counter: counter, needsStore: !o.everyTime, detail: how + ", alike"}
 	if o.outside {
 		d.err = errors.New("UnselectedOutside is an option of Behind alone")
 	}
@@ -74,10 +67,11 @@ func (d *Drawn) configure(how string, opts []Option) {
 	if o.everyTime {
 		d.detail += "; every time anew"
 	}
+	return d
 }
 
 // Resolve returns a Decision that draws. It fails only if the options are bad.
-func (d *Drawn) Resolve(_ context.Context, r core.Request) (core.Decision, error) {
+func (d *drawn) Resolve(_ context.Context, r core.Request) (core.Decision, error) {
 	switch {
 	case d.err != nil:
 		return core.Decision{}, d.err
@@ -98,10 +92,10 @@ func (d *Drawn) Resolve(_ context.Context, r core.Request) (core.Decision, error
 // each place comes once before any comes again.
 const stride = 6181
 
-func (d *Drawn) draw(ctx context.Context, experiment string, variants []string) (string, error) {
+func (d *drawn) draw(ctx context.Context, experiment string, variants []string) (string, error) {
 	n := uint64(len(variants))
-	if !d.roundRobin {
-		p := core.Point(d.random())
+	if d.counter == nil {
+		p := core.Point(rand.Uint64())
 		if d.weights != nil {
 			return d.weights.at(p.Scale(whole)), nil
 		}
@@ -120,7 +114,7 @@ func (d *Drawn) draw(ctx context.Context, experiment string, variants []string) 
 
 // Validate says what is wrong with the options, and which names of the weights
 // the experiment lacks.
-func (d *Drawn) Validate(_ string, variants []string) error {
+func (d *drawn) Validate(_ string, variants []string) error {
 	switch {
 	case d.err != nil:
 		return fmt.Errorf("percent: %w", d.err)
@@ -131,7 +125,7 @@ func (d *Drawn) Validate(_ string, variants []string) error {
 }
 
 // Describe tells how it draws.
-func (d *Drawn) Describe() core.Description {
+func (d *drawn) Describe() core.Description {
 	can := []core.Capability{core.NamesVariants}
 	if d.weights != nil {
 		can = append(can, core.ExactWeights, core.ReportsOn)

@@ -1,106 +1,74 @@
-package percent
+package percent_test
 
 import (
-	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
-// counter counts under one name, whatever that is.
-type counter struct {
-	atomic.Int64
-	err  error
-	name atomic.Value // the last one, and its experiment
-}
-
-func (c *counter) Increment(_ context.Context, experiment, name string, by int64) (int64, error) {
-	c.name.Store(experiment + " " + name)
-	return c.Add(by), c.err
-}
-
-// drawn resolves and wants a draw.
-func drawn(t require.TestingT, r core.Rollout, req core.Request) string {
-	d, err := r.Resolve(context.Background(), req)
+// draw resolves and wants a draw.
+func draw(t require.TestingT, r core.Rollout, req core.Request) string {
+	d, err := r.Resolve(ctx, req)
 	require.NoError(t, err)
 	require.Equal(t, core.Conditional, d.State)
 	require.NotNil(t, d.Choose)
-	v, err := d.Choose(context.Background())
+	v, err := d.Choose(ctx)
 	require.NoError(t, err)
 	return v
 }
 
-func seeded(opts ...Option) *Drawn {
-	r := Random(opts...)
-	r.random = rand.New(rand.NewPCG(1, 2)).Uint64
-	return r
-}
-
-func TestRandomDrawsAlike(t *testing.T) {
-	const units = 20_000
-	r, counts := seeded(), map[string]int{}
-	for range units {
-		counts[drawn(t, r, request("k", "a", "b", "c"))]++
-	}
-	for _, name := range []string{"control", "a", "b", "c"} {
-		requireShare(t, counts[name], units, 0.25)
-	}
-}
-
 func TestRandomDrawsByWeights(t *testing.T) {
 	const units = 20_000
-	w := Weights{"control": 25, "a": 30, "b": 45}
-	r, counts := seeded(w), map[string]int{}
-	for range units {
-		counts[drawn(t, r, request("k", "a", "b", "c"))]++
+	for about, c := range map[string]struct {
+		options []percent.Option
+		want    weights
+	}{
+		"alike":   {nil, weights{"control": 25, "a": 25, "b": 25, "c": 25}},
+		"weights": {[]percent.Option{weights{"control": 25, "a": 30, "b": 45}}, weights{"control": 25, "a": 30, "b": 45}},
+	} {
+		t.Run(about, func(t *testing.T) {
+			r, counts := percent.Random(c.options...), map[string]int{}
+			for range units {
+				counts[draw(t, r, request("k", "a", "b", "c"))]++
+			}
+			for _, name := range []string{"control", "a", "b", "c"} {
+				share := c.want[name] / 100
+				// Six standard deviations: one run in a hundred million fails.
+				require.InDelta(t, units*share, counts[name], 6*math.Sqrt(units*share*(1-share)), name)
+			}
+		})
 	}
-	for _, name := range []string{"control", "a", "b", "c"} {
-		requireShare(t, counts[name], units, w[name]/100)
-	}
-}
-
-func TestRandomIsRandom(t *testing.T) {
-	var one, other []string
-	for range 100 {
-		one = append(one, drawn(t, Random(), request("k", "a", "b", "c")))
-		other = append(other, drawn(t, Random(), request("k", "a", "b", "c")))
-	}
-	require.NotEqual(t, one, other)
 }
 
 func TestRoundRobinTakesTurns(t *testing.T) {
 	c := new(counter)
-	r := RoundRobin(c)
+	r := percent.RoundRobin(c)
 	for _, want := range []string{"control", "red", "blue", "control", "red", "blue", "control"} {
-		require.Equal(t, want, drawn(t, r, request("k", "red", "blue")))
+		require.Equal(t, want, draw(t, r, request("k", "red", "blue")))
 	}
 	require.Equal(t, "shop_pill_color round_robin", c.name.Load())
+	_, err := r.Resolve(ctx, request("k", "red"))
+	require.NoError(t, err)
+	require.EqualValues(t, 7, c.Load(), "only draws are counted")
 	c.Store(math.MinInt64) // a counter that somebody spoiled
-	drawn(t, r, request("k", "red", "blue"))
-}
-
-func TestRoundRobinCountsOnlyDraws(t *testing.T) {
-	c := new(counter)
-	for range 3 {
-		_, err := RoundRobin(c).Resolve(context.Background(), request("k", "red"))
-		require.NoError(t, err)
-	}
-	require.Zero(t, c.Load())
+	draw(t, r, request("k", "red", "blue"))
 }
 
 func TestRoundRobinByWeightsIsExact(t *testing.T) {
-	w := Weights{"control": 25, "a": 30, "b": 44.99, "c": 0.01}
-	r, counts := RoundRobin(new(counter), w), map[string]int{}
-	for i := 1; i <= whole; i++ {
-		counts[drawn(t, r, request("k", "a", "b", "c"))]++
-		for name, percent := range w {
-			require.InDelta(t, float64(i)*percent/100, counts[name], 3, "%s after %d units", name, i)
+	const row = 10_000
+	w := weights{"control": 25, "a": 30, "b": 44.99, "c": 0.01}
+	r, counts := percent.RoundRobin(new(counter), w), map[string]int{}
+	for i := 1; i <= row; i++ {
+		counts[draw(t, r, request("k", "a", "b", "c"))]++
+		for name, share := range w {
+			if math.Abs(float64(i)*share/100-float64(counts[name])) > 3 {
+				t.Fatalf("%d got %s after %d units", counts[name], name, i)
+			}
 		}
 	}
 	require.Equal(t, map[string]int{"control": 2500, "a": 3000, "b": 4499, "c": 1}, counts)
@@ -108,61 +76,57 @@ func TestRoundRobinByWeightsIsExact(t *testing.T) {
 
 func TestRoundRobinPassesTheCountersErrorOn(t *testing.T) {
 	c := &counter{err: errors.New("connection refused")}
-	d, err := RoundRobin(c).Resolve(context.Background(), request("k", "red"))
+	d, err := percent.RoundRobin(c).Resolve(ctx, request("k", "red"))
 	require.NoError(t, err)
-	_, err = d.Choose(context.Background())
+	_, err = d.Choose(ctx)
 	require.ErrorIs(t, err, c.err)
 }
 
 func TestDrawingKeepsNoRequest(t *testing.T) {
 	req := request("k", "red")
-	d, err := RoundRobin(new(counter)).Resolve(context.Background(), req)
+	d, err := percent.RoundRobin(new(counter)).Resolve(ctx, req)
 	require.NoError(t, err)
 	req.Variants[0] = "written-over"
-	v, err := d.Choose(context.Background())
+	v, err := d.Choose(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "control", v)
 }
 
 func TestNothingToDraw(t *testing.T) {
-	for _, test := range []struct {
-		rollout *Drawn
+	off, red := core.Decision{State: core.Off}, core.Decision{State: core.On, Variant: "red"}
+	for about, c := range map[string]struct {
+		rollout core.Rollout
 		req     core.Request
 		want    core.Decision
 	}{
-		{Random(), request("k"), core.Decision{State: core.Off}},
-		{Random(Weights{"control": 100}), request("k", "red"), core.Decision{State: core.Off}},
-		{Random(Weights{"red": 100}), request("k", "blue", "red"), core.Decision{State: core.On, Variant: "red"}},
-		{RoundRobin(new(counter)), request("k"), core.Decision{State: core.Off}},
-		{RoundRobin(new(counter), Weights{"red": 100}), request("k", "red"), core.Decision{State: core.On, Variant: "red"}},
+		"control alone":             {percent.Random(), request("k"), off},
+		"control has all":           {percent.Random(weights{"control": 100}), request("k", "red"), off},
+		"a variant has all":         {percent.Random(weights{"red": 100}), request("k", "blue", "red"), red},
+		"control alone, in turn":    {percent.RoundRobin(new(counter)), request("k"), off},
+		"a variant has all, turned": {percent.RoundRobin(new(counter), weights{"red": 100}), request("k", "red"), red},
 	} {
-		d, err := test.rollout.Resolve(context.Background(), test.req)
-		require.NoError(t, err)
-		require.Equal(t, test.want, d)
+		t.Run(about, func(t *testing.T) {
+			d, err := c.rollout.Resolve(ctx, c.req)
+			require.NoError(t, err)
+			require.Equal(t, c.want, d)
+		})
 	}
 }
 
 func TestDrawingRefusesWrongOptions(t *testing.T) {
-	variants := []string{"control", "red"}
-	require.ErrorContains(t, Random(UnselectedOutside).Validate("e", variants), "an option of Behind alone")
-	require.ErrorContains(t, RoundRobin(new(counter), UnselectedOutside).Validate("e", variants), "an option of Behind alone")
-	require.ErrorContains(t, RoundRobin(nil).Validate("e", variants), "RoundRobin needs a counter")
-	_, err := RoundRobin(nil).Resolve(context.Background(), request("k", "red"))
+	require.ErrorContains(t, validate(percent.Random(percent.UnselectedOutside), "red"), "an option of Behind alone")
+	require.ErrorContains(t, validate(percent.RoundRobin(new(counter), percent.UnselectedOutside), "red"), "an option of Behind alone")
+	require.ErrorContains(t, validate(percent.RoundRobin(nil), "red"), "RoundRobin needs a counter")
+	_, err := percent.RoundRobin(nil).Resolve(ctx, request("k", "red"))
 	require.ErrorContains(t, err, "RoundRobin needs a counter")
-	require.NoError(t, Random(nil).Validate("e", variants), "an option that is nil is none")
-	require.NoError(t, RoundRobin(new(counter)).Validate("e", variants))
+	require.NoError(t, validate(percent.Random(nil), "red"), "an option that is nil is none")
+	require.NoError(t, validate(percent.RoundRobin(new(counter)), "red"))
 }
 
 func TestDrawingNeedsAStoreUnlessEveryTime(t *testing.T) {
-	client, err := core.New(core.Config{KeySecret: make([]byte, 32)})
-	require.NoError(t, err)
-	define := func(name string, r core.Rollout) error {
-		_, err := core.Define(client, core.Definition[string, string]{Name: name, Unit: core.Actor[string],
-			Variants: []core.Variant[string, string]{{Name: "red"}}, Rollout: r})
-		return err
-	}
-	require.ErrorContains(t, define("a", Random()), "no Store")
-	require.ErrorContains(t, define("b", RoundRobin(new(counter))), "no Store")
-	require.NoError(t, define("c", Random(EveryTime)))
-	require.NoError(t, define("d", RoundRobin(new(counter), EveryTime)))
+	needs := func(r core.Rollout) bool { return r.(core.Describer).Describe().NeedsStore }
+	require.True(t, needs(percent.Random()))
+	require.True(t, needs(percent.RoundRobin(new(counter))))
+	require.False(t, needs(percent.Random(percent.EveryTime)))
+	require.False(t, needs(percent.RoundRobin(new(counter), percent.EveryTime)))
 }

@@ -1,4 +1,4 @@
-package percent
+package percent_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
 // TestNobodyIsEverRebucketed holds decisions against a file that was written
@@ -28,12 +29,11 @@ func TestNobodyIsEverRebucketed(t *testing.T) {
 	for i := range 50 {
 		got.Keys = append(got.Keys, fmt.Sprintf("%064x", 7919*i*i*i))
 	}
-	half := Weights{"control": 50, "red": 50}
-	third := Weights{"control": 25, "red": 30, "blue": 45}
-	many := Weights{"control": 40, "red": 10, "blue": 20, "green": 0.05, "white": 29.95}
+	third := weights{"control": 25, "red": 30, "blue": 45}
+	many := weights{"control": 40, "red": 10, "blue": 20, "green": 0.05, "white": 29.95}
 	for _, r := range []core.Rollout{
-		New(half), New(third), New(many), Include(20, third), Include(80, many),
-		Behind(New(third), third), Behind(Behind(Include(90, half), third, UnselectedOutside), many),
+		percent.New(half), percent.New(third), percent.New(many), percent.Include(20, third), percent.Include(80, many),
+		percent.Behind(percent.New(third), third), percent.Behind(percent.Behind(percent.Include(90, half), third, percent.UnselectedOutside), many),
 	} {
 		for _, experiment := range []string{"pill_color", "shop_pill_color"} {
 			for _, variants := range [][]string{{"control", "red", "blue"}, {"control", "white", "red", "green", "blue"}} {

@@ -1,4 +1,4 @@
-// Package percent rolls experiments out by percentages that stand in the
+// Package percent rolls experiments out by percentages that are written in the
 // program. It needs no flag system, and it is the reference for what a
 // [core.Rollout] should do.
 //
