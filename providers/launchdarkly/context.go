@@ -20,8 +20,8 @@ import (
 // float64, are exact.
 const maxExact = 1 << 53
 
-// A recipe makes LaunchDarkly contexts of units.
-type recipe struct {
+// A contextBuilder makes LaunchDarkly contexts of units.
+type contextBuilder struct {
 	kind     ldcontext.Kind
 	keyTrait string
 	others   []otherKind
@@ -35,61 +35,61 @@ type otherKind struct {
 	prefix   string // of the traits that are its attributes
 }
 
-func newRecipe(o *Options) (recipe, error) {
-	p := recipe{kind: ldcontext.Kind(cmp.Or(o.Kind, DefaultKind)), keyTrait: o.KeyTrait}
+func newContextBuilder(o *Options) (contextBuilder, error) {
+	cb := contextBuilder{kind: ldcontext.Kind(cmp.Or(o.Kind, DefaultKind)), keyTrait: o.KeyTrait}
 	var faults []error
 	check := func(kind ldcontext.Kind) {
 		if err := ldcontext.NewWithKind(kind, "x").Err(); err != nil {
 			faults = append(faults, fmt.Errorf("launchdarkly: the context kind %q: %w", kind, err))
 		}
 	}
-	check(p.kind)
+	check(cb.kind)
 	for _, name := range slices.Sorted(maps.Keys(o.Kinds)) {
 		other := otherKind{kind: ldcontext.Kind(name), keyTrait: o.Kinds[name], prefix: name + "."}
 		check(other.kind)
-		if other.kind == p.kind || name == "" {
-			faults = append(faults, fmt.Errorf("launchdarkly: Kinds has %q, which is not another kind than %q", name, p.kind))
+		if other.kind == cb.kind || name == "" {
+			faults = append(faults, fmt.Errorf("launchdarkly: Kinds has %q, which is not another kind than %q", name, cb.kind))
 		}
 		if other.keyTrait == "" {
 			faults = append(faults, fmt.Errorf("launchdarkly: Kinds names no trait as the key of %q", name))
 		}
-		p.others = append(p.others, other)
+		cb.others = append(cb.others, other)
 	}
 	if len(o.Private) > 0 {
-		p.private = make(map[string]bool, len(o.Private))
+		cb.private = make(map[string]bool, len(o.Private))
 		for _, name := range o.Private {
-			p.private[name] = true
+			cb.private[name] = true
 		}
 	}
-	return p, errors.Join(faults...)
+	return cb, errors.Join(faults...)
 }
 
 // context returns the context of a unit with the given anonymous key.
-func (p *recipe) context(key string, traits []core.Attr) (ldcontext.Context, error) {
-	if len(traits) == 0 && p.keyTrait == "" {
-		c := ldcontext.NewWithKind(p.kind, key)
+func (cb *contextBuilder) context(key string, traits []core.Attr) (ldcontext.Context, error) {
+	if len(traits) == 0 && cb.keyTrait == "" {
+		c := ldcontext.NewWithKind(cb.kind, key)
 		return c, c.Err()
 	}
 	var own ldcontext.Builder
-	own.Kind(p.kind)
-	if p.keyTrait == "" {
+	own.Kind(cb.kind)
+	if cb.keyTrait == "" {
 		own.Key(key)
 	}
 	var others []ldcontext.Builder
 	var present []bool
-	if len(p.others) > 0 {
-		others, present = make([]ldcontext.Builder, len(p.others)), make([]bool, len(p.others))
+	if len(cb.others) > 0 {
+		others, present = make([]ldcontext.Builder, len(cb.others)), make([]bool, len(cb.others))
 	}
-	keyed := p.keyTrait == ""
+	keyed := cb.keyTrait == ""
 	for _, a := range traits {
 		isKey := false
-		if a.Name == p.keyTrait {
+		if a.Name == cb.keyTrait {
 			own.Key(a.Text())
 			keyed, isKey = true, true
 		}
-		for i := range p.others {
-			if a.Name == p.others[i].keyTrait {
-				others[i].Kind(p.others[i].kind).Key(a.Text())
+		for i := range cb.others {
+			if a.Name == cb.others[i].keyTrait {
+				others[i].Kind(cb.others[i].kind).Key(a.Text())
 				present[i], isKey = true, true
 			}
 		}
@@ -97,18 +97,18 @@ func (p *recipe) context(key string, traits []core.Attr) (ldcontext.Context, err
 			continue
 		}
 		b, name := &own, a.Name
-		for i := range p.others {
-			if rest, ok := strings.CutPrefix(a.Name, p.others[i].prefix); ok {
+		for i := range cb.others {
+			if rest, ok := strings.CutPrefix(a.Name, cb.others[i].prefix); ok {
 				b, name = &others[i], rest
 				break
 			}
 		}
-		if err := set(b, name, a, p.private[a.Name]); err != nil {
+		if err := set(b, name, a, cb.private[a.Name]); err != nil {
 			return ldcontext.Context{}, err
 		}
 	}
 	if !keyed {
-		return ldcontext.Context{}, fmt.Errorf("the unit has no trait %q to be the key of its context", p.keyTrait)
+		return ldcontext.Context{}, fmt.Errorf("the unit has no trait %q to be the key of its context", cb.keyTrait)
 	}
 	c := own.Build()
 	if slices.Contains(present, true) {
@@ -126,16 +126,16 @@ func (p *recipe) context(key string, traits []core.Attr) (ldcontext.Context, err
 // A unit is whom a flag is evaluated for. Contexts are large, and each copy of
 // one is felt in an evaluation, so it is rather made twice than carried along.
 type unit struct {
-	given  *ldcontext.Context // nil: made by recipe
-	recipe *recipe
-	key    string // anonymous
-	traits []core.Attr
+	given   *ldcontext.Context // nil: made by builder
+	builder *contextBuilder
+	key     string // anonymous
+	traits  []core.Attr
 }
 
 // plain reports whether the unit's context is its kind and key, and those what
 // LaunchDarkly takes.
 func (u *unit) plain() bool {
-	return u.given == nil && len(u.traits) == 0 && u.recipe.keyTrait == "" && u.key != ""
+	return u.given == nil && len(u.traits) == 0 && u.builder.keyTrait == "" && u.key != ""
 }
 
 // kind returns the kind of the unit's own context.
@@ -143,7 +143,7 @@ func (u *unit) kind() ldcontext.Kind {
 	if u.given != nil {
 		return u.given.Kind()
 	}
-	return u.recipe.kind
+	return u.builder.kind
 }
 
 // context returns the unit's context. Only its making can fail.
@@ -151,7 +151,7 @@ func (u *unit) context() ldcontext.Context {
 	if u.given != nil {
 		return *u.given
 	}
-	c, _ := u.recipe.context(u.key, u.traits)
+	c, _ := u.builder.context(u.key, u.traits)
 	return c
 }
 

@@ -1,19 +1,22 @@
-package launchdarkly
+package launchdarkly_test
 
 import (
+	"context"
 	"math"
 	"testing"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
-	"github.com/launchdarkly/go-sdk-common/v3/ldvalue"
+	ld "github.com/launchdarkly/go-server-sdk/v7"
+	"github.com/launchdarkly/go-server-sdk/v7/ldhooks"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/launchdarkly"
 )
 
 func TestContexts(t *testing.T) {
 	for name, c := range map[string]struct {
-		o      Options
+		o      launchdarkly.Options
 		traits []core.Attr
 		want   string // JSON
 	}{
@@ -27,126 +30,129 @@ func TestContexts(t *testing.T) {
 			want:   `{"kind":"experiment-unit","key":"k1","name":"Ann","anonymous":true}`,
 		},
 		"a trait that looks like a path": {
-			o:      Options{Private: []string{"/a/b"}},
+			o:      launchdarkly.Options{Private: []string{"/a/b"}},
 			traits: []core.Attr{core.String("/a/b", "x")},
 			want:   `{"kind":"experiment-unit","key":"k1","/a/b":"x","_meta":{"privateAttributes":["/~1a~1b"]}}`,
 		},
 		"private traits": {
-			o:      Options{Private: []string{"email", "absent"}},
+			o:      launchdarkly.Options{Private: []string{"email", "absent"}},
 			traits: []core.Attr{core.String("email", "a@example.com"), core.String("plan", "gold")},
 			want:   `{"kind":"experiment-unit","key":"k1","email":"a@example.com","plan":"gold","_meta":{"privateAttributes":["email"]}}`,
 		},
-		"a kind of the team's": {o: Options{Kind: "device"}, want: `{"kind":"device","key":"k1"}`},
+		"a kind of the team's": {o: launchdarkly.Options{Kind: "device"}, want: `{"kind":"device","key":"k1"}`},
 		"a key of the team's": {
-			o:      Options{Kind: "user", KeyTrait: "user_id"},
+			o:      launchdarkly.Options{Kind: "user", KeyTrait: "user_id"},
 			traits: []core.Attr{core.String("user_id", "u7"), core.String("plan", "gold")},
 			want:   `{"kind":"user","key":"u7","plan":"gold"}`,
 		},
 		"a key that is a number beyond JSON's": {
-			o:      Options{Kind: "user", KeyTrait: "user_id"},
+			o:      launchdarkly.Options{Kind: "user", KeyTrait: "user_id"},
 			traits: []core.Attr{core.Int("user_id", int64(math.MaxInt64))},
 			want:   `{"kind":"user","key":"9223372036854775807"}`,
 		},
 		"several kinds": {
-			o: Options{Kinds: map[string]string{"organization": "org_id", "device": "device_id"}, Private: []string{"organization.plan"}},
+			o: launchdarkly.Options{Kinds: map[string]string{"organization": "org_id", "device": "device_id"}, Private: []string{"organization.plan"}},
 			traits: []core.Attr{core.String("org_id", "o1"), core.String("organization.plan", "gold"), core.Int("organization.seats", 3),
 				core.String("plan", "free"), core.String("organizational", "x")},
 			want: `{"kind":"multi","experiment-unit":{"key":"k1","plan":"free","organizational":"x"},
 				"organization":{"key":"o1","plan":"gold","seats":3,"_meta":{"privateAttributes":["plan"]}}}`,
 		},
 		"one trait, the key of two kinds": {
-			o:      Options{Kind: "user", KeyTrait: "id", Kinds: map[string]string{"account": "id"}},
+			o:      launchdarkly.Options{Kind: "user", KeyTrait: "id", Kinds: map[string]string{"account": "id"}},
 			traits: []core.Attr{core.String("id", "u7")},
 			want:   `{"kind":"multi","account":{"key":"u7"},"user":{"key":"u7"}}`,
 		},
 		"another kind that the unit lacks": {
-			o:      Options{Kinds: map[string]string{"organization": "org_id"}},
+			o:      launchdarkly.Options{Kinds: map[string]string{"organization": "org_id"}},
 			traits: []core.Attr{core.String("organization.plan", "gold")},
 			want:   `{"kind":"experiment-unit","key":"k1"}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := newRecipe(&c.o)
-			require.NoError(t, err)
-			got, err := p.context("k1", c.traits)
-			require.NoError(t, err)
-			require.JSONEq(t, c.want, got.JSONString())
-			require.Equal(t, got, (&unit{recipe: &p, key: "k1", traits: c.traits}).context())
+			s, seen := newSeeing(t)
+			resolve(t, s.rollout(c.o), "pill", "k1", c.traits...)
+			require.Len(t, *seen, 1)
+			require.JSONEq(t, c.want, (*seen)[0].JSONString())
 		})
 	}
 }
 
-func TestContextFaults(t *testing.T) {
+// newSeeing returns a system with the flag pill, and the contexts that its hook
+// saw.
+func newSeeing(t *testing.T) (*system, *[]ldcontext.Context) {
+	var seen []ldcontext.Context
+	look := &spy{before: func(_ context.Context, s ldhooks.EvaluationSeriesContext) { seen = append(seen, s.Context()) }}
+	return newSystem(t, ld.Config{Hooks: []ldhooks.Hook{look}}, redFlag("pill")), &seen
+}
+
+func TestAUnitSharesItsTraitsAlone(t *testing.T) {
+	s, seen := newSeeing(t)
+	client, err := core.New(core.Config{Rollout: s.rollout(launchdarkly.Options{}), KeySecret: make([]byte, 32)})
+	require.NoError(t, err)
+	a := core.MustDefine(client, core.Definition[string, string]{
+		Name: "pill", Variants: []core.Variant[string, string]{{Name: "red"}},
+		Unit: func(id string) core.Unit {
+			return core.NewUnit(core.String("actor", id), core.String("city", "Bern")).Traits(core.String("plan", "gold"))
+		},
+	}).Assign(t.Context(), "ann@example.com")
+	require.NoError(t, a.Err)
+	require.JSONEq(t, `{"kind":"experiment-unit","key":"`+a.Key+`","plan":"gold"}`, (*seen)[0].JSONString())
+}
+
+func TestFaultsOfTraits(t *testing.T) {
+	org := launchdarkly.Options{Kinds: map[string]string{"org": "org_id"}}
+	byUser := launchdarkly.Options{KeyTrait: "user_id"}
+	s := newSystem(t, ld.Config{}, flag("f").Build())
 	for name, c := range map[string]struct {
-		o      Options
-		traits []core.Attr
-		want   string
+		o     launchdarkly.Options
+		trait core.Attr
+		want  string
 	}{
-		"no key":            {Options{KeyTrait: "user_id"}, []core.Attr{core.String("plan", "x")}, `no trait "user_id"`},
-		"an empty key":      {Options{KeyTrait: "user_id"}, []core.Attr{core.String("user_id", "")}, "key"},
-		"an empty org":      {Options{Kinds: map[string]string{"org": "org_id"}}, []core.Attr{core.String("org_id", "")}, "org"},
-		"a trait key":       {Options{}, []core.Attr{core.String("key", "secret")}, `a trait called "key"`},
-		"a trait kind":      {Options{}, []core.Attr{core.String("kind", "secret")}, `a trait called "kind"`},
-		"a kind's kind":     {Options{Kinds: map[string]string{"org": "org_id"}}, []core.Attr{core.String("org.kind", "secret")}, `a trait called "org.kind"`},
-		"a name that isn't": {Options{}, []core.Attr{core.Int("name", 7)}, "which is no number"},
-		"_meta":             {Options{}, []core.Attr{core.String("_meta", "secret")}, "_meta"},
-		"a large number":    {Options{}, []core.Attr{core.Int("id", int64(1<<53+1))}, "JSON can't hold exactly"},
-		"not a number":      {Options{}, []core.Attr{core.Float("x", math.NaN())}, "not a finite number"},
-		"infinity":          {Options{}, []core.Attr{core.Float("x", math.Inf(1))}, "not a finite number"},
+		"no key":            {byUser, core.String("plan", "secret"), `no trait "user_id"`},
+		"an empty key":      {byUser, core.String("user_id", ""), "key"},
+		"an empty org":      {org, core.String("org_id", ""), "org"},
+		"a trait key":       {launchdarkly.Options{}, core.String("key", "secret"), `a trait called "key"`},
+		"a trait kind":      {launchdarkly.Options{}, core.String("kind", "secret"), `a trait called "kind"`},
+		"a kind's kind":     {org, core.String("org.kind", "secret"), `a trait called "org.kind"`},
+		"a name that isn't": {launchdarkly.Options{}, core.Int("name", 7), "which is no number"},
+		"_meta":             {launchdarkly.Options{}, core.String("_meta", "secret"), "_meta"},
+		"a large number":    {launchdarkly.Options{}, core.Int("id", int64(1<<53+1)), "JSON can't hold exactly"},
+		"not a number":      {launchdarkly.Options{}, core.Float("x", math.NaN()), "not a finite number"},
+		"infinity":          {launchdarkly.Options{}, core.Float("x", math.Inf(1)), "not a finite number"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, _, _ := flagsOf(t, flag("f").Build())
-			_, err := New(client, &c.o).Resolve(t.Context(), request("f", "k1", c.traits...))
+			_, err := s.rollout(c.o).Resolve(t.Context(), request("f", "k1", c.trait))
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), "secret", "values of traits are nobody's business")
 		})
 	}
 }
 
-func TestOptionFaults(t *testing.T) {
-	client, _, _ := flagsOf(t, flag("f").Build())
-	for name, c := range map[string]struct {
-		o    Options
-		want string
-	}{
-		"kind":           {Options{Kind: "a b"}, `the context kind "a b"`},
-		"multi":          {Options{Kind: "multi"}, `the context kind "multi"`},
-		"another kind":   {Options{Kinds: map[string]string{"a b": "x"}}, `the context kind "a b"`},
-		"the same kind":  {Options{Kinds: map[string]string{DefaultKind: "x"}}, "is not another kind"},
-		"an empty kind":  {Options{Kinds: map[string]string{"": "x"}}, "is not another kind"},
-		"kind, no trait": {Options{Kinds: map[string]string{"org": ""}}, `names no trait as the key of "org"`},
-		"exposure":       {Options{Exposure: 7}, "Exposure(7) is unknown"},
+func TestFaultsOfOptions(t *testing.T) {
+	s := newSystem(t, ld.Config{}, flag("f").Build())
+	for want, o := range map[string]launchdarkly.Options{
+		`the context kind "a b"`:               {Kind: "a b"},
+		`the context kind "multi"`:             {Kind: "multi"},
+		`the context kind "c d"`:               {Kinds: map[string]string{"c d": "x"}},
+		`has "user", which is not another`:     {Kind: "user", Kinds: map[string]string{"user": "x"}},
+		`has "", which is not another kind`:    {Kinds: map[string]string{"": "x"}},
+		`names no trait as the key of "org"`:   {Kinds: map[string]string{"org": ""}},
+		"Exposure(7) is unknown":               {Exposure: 7},
+		"the client is nil":                    {},
+		`"f/g" is no flag key`:                 {Flag: func(string) string { return "f/g" }},
+		`"" is no flag key: letters, digits a`: {Flag: func(string) string { return "" }},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := New(client, &c.o)
-			require.ErrorContains(t, r.Validate("f", nil), c.want)
-			_, err := r.Resolve(t.Context(), request("f", "k"))
-			require.ErrorContains(t, err, c.want)
-			require.ErrorContains(t, NewTracker(client, &c.o).Track(t.Context(), core.Event{Action: "a", Key: "k"}), c.want)
+		t.Run(want, func(t *testing.T) {
+			client := s.LDClient
+			if want == "the client is nil" {
+				client = nil
+			}
+			require.ErrorContains(t, launchdarkly.New(client, &o).Validate("f", nil), want)
+			if o.Flag == nil {
+				_, err := launchdarkly.New(client, &o).Resolve(t.Context(), request("f", "k"))
+				require.ErrorContains(t, err, want)
+				require.ErrorContains(t, launchdarkly.NewTracker(client, &o).Track(t.Context(), core.Event{Action: "a", Key: "k"}), want)
+			}
 		})
 	}
-	require.ErrorContains(t, New(nil, nil).Validate("f", nil), "the client is nil")
-	_, err := New(nil, nil).Resolve(t.Context(), request("f", "k"))
-	require.ErrorContains(t, err, "the client is nil")
-}
-
-// TestWhatLeaves: a rule sees the traits and nothing else of the unit.
-func TestWhatLeaves(t *testing.T) {
-	var seen []ldcontext.Context
-	c := newHooked(t, func(s seriesContext) { seen = append(seen, s.Context()) }, flag("pill").FallthroughVariation(1).Build())
-	client, err := core.New(core.Config{Rollout: New(c, nil), KeySecret: make([]byte, 32)})
-	require.NoError(t, err)
-	e := core.MustDefine(client, core.Definition[string, string]{
-		Name: "pill",
-		Unit: func(id string) core.Unit {
-			return core.NewUnit(core.String("actor", id), core.String("city", "Bern")).Traits(core.String("plan", "gold"))
-		},
-		Variants: []core.Variant[string, string]{{Name: "red", Value: "red"}},
-	})
-	a := e.Assign(t.Context(), "ann@example.com")
-	require.NoError(t, a.Err)
-	require.Equal(t, "red", a.Variant)
-	require.Len(t, seen, 1)
-	want := ldvalue.ObjectBuild().SetString("kind", DefaultKind).SetString("key", a.Key).SetString("plan", "gold").Build()
-	require.JSONEq(t, want.JSONString(), seen[0].JSONString())
 }

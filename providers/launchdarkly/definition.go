@@ -76,8 +76,12 @@ func (d *Definitions) DescribeConfiguration(c subsystems.ClientContext) ldvalue.
 	return ldvalue.String("custom")
 }
 
-// flag returns the definition of a flag, nil for one that can't be seen.
+// flag returns the definition of a flag, nil for one that can't be seen, as all
+// where d is nil.
 func (d *Definitions) flag(key string) *ldmodel.FeatureFlag {
+	if d == nil {
+		return nil
+	}
 	s := d.store.Load()
 	if s == nil {
 		return nil

@@ -1,4 +1,4 @@
-package launchdarkly
+package launchdarkly_test
 
 import (
 	"errors"
@@ -20,132 +20,125 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/providers/launchdarkly"
 )
 
-func TestDataStoreServesOneClient(t *testing.T) {
-	defs := DataStore(nil)
-	cfg := ld.Config{DataSource: ldtestdata.DataSource(), DataStore: defs, Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging()}
-	client, err := ld.MakeCustomClient("k", cfg, watchdog)
-	require.NoError(t, err)
-	_, err = ld.MakeCustomClient("k", cfg, watchdog)
+func TestDataStoreServesOneClientAtATime(t *testing.T) {
+	cfg := ld.Config{DataSource: ldtestdata.DataSource(), DataStore: launchdarkly.DataStore(nil)}
+	client := newClient(t, cfg)
+	_, err := makeClient(t, cfg, watchdog)
 	require.ErrorContains(t, err, "a DataStore serves one client")
 	require.NoError(t, client.Close())
-
-	// A client that is made anew with the same config is fine.
-	client, err = ld.MakeCustomClient("k", cfg, watchdog)
-	require.NoError(t, err)
-	require.NoError(t, client.Close())
+	newClient(t, cfg)
 }
+
+type storeFunc func(subsystems.ClientContext) (subsystems.DataStore, error)
+
+func (f storeFunc) Build(c subsystems.ClientContext) (subsystems.DataStore, error) { return f(c) }
 
 func TestDataStoreThatCannotBeBuilt(t *testing.T) {
 	broken := errors.New("no database")
-	defs := DataStore(storeFunc(func() (subsystems.DataStore, error) { return nil, broken }))
-	_, err := ld.MakeCustomClient("k", ld.Config{DataStore: defs, DataSource: mute{}, Logging: ldcomponents.NoLogging()}, 0)
+	defs := launchdarkly.DataStore(storeFunc(func(subsystems.ClientContext) (subsystems.DataStore, error) { return nil, broken }))
+	_, err := makeClient(t, ld.Config{DataStore: defs, DataSource: mute{}}, 0)
 	require.ErrorIs(t, err, broken)
-	require.Nil(t, defs.flag("pill"))
 	require.Equal(t, ldvalue.String("custom"), defs.DescribeConfiguration(nil))
-	require.Equal(t, ldvalue.String("memory"), DataStore(nil).DescribeConfiguration(nil), "the SDK's diagnostics are as without us")
+	require.Equal(t, ldvalue.String("memory"), launchdarkly.DataStore(nil).DescribeConfiguration(nil), "the SDK's diagnostics are as without us")
 }
 
-type storeFunc func() (subsystems.DataStore, error)
-
-func (f storeFunc) Build(subsystems.ClientContext) (subsystems.DataStore, error) { return f() }
-
-// TestDefinitionsAreThoseOfTheStore: after any writes, by several goroutines at
-// once, both hold the same.
+// After any writes, by several goroutines at once, what the rollout sees is what
+// the client evaluates: else it would not say On.
 func TestDefinitionsAreThoseOfTheStore(t *testing.T) {
-	t.Run("copied", func(t *testing.T) { testDefinitions(t, DataStore(nil)) })
-	t.Run("asked for", func(t *testing.T) { testDefinitions(t, DataStore(ldcomponents.InMemoryDataStore())) })
+	for name, defs := range map[string]*launchdarkly.Definitions{
+		"copied":    launchdarkly.DataStore(nil),
+		"asked for": launchdarkly.DataStore(ldcomponents.InMemoryDataStore()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var store subsystems.DataStore
+			build := storeFunc(func(c subsystems.ClientContext) (_ subsystems.DataStore, err error) {
+				store, err = defs.Build(c)
+				return store, err
+			})
+			client := newClient(t, ld.Config{DataSource: ldtestdata.DataSource(), DataStore: build})
+			r := launchdarkly.New(client, &launchdarkly.Options{Definitions: defs})
+			for seed := range uint64(10) {
+				write(t, store, seed)
+				requireSeen(t, r)
+			}
+			var all sync.WaitGroup
+			for seed := range uint64(4) {
+				all.Go(func() { write(t, store, 100+seed) })
+			}
+			all.Wait()
+			requireSeen(t, r)
+		})
+	}
 }
 
-func testDefinitions(t *testing.T, defs *Definitions) {
-	store, err := defs.Build(subsystems.BasicClientContext{})
-	require.NoError(t, err)
-	same := func() {
-		t.Helper()
-		for key := range 5 {
-			item, err := store.Get(ldstoreimpl.Features(), strconv.Itoa(key))
-			require.NoError(t, err)
-			want, _ := item.Item.(*ldmodel.FeatureFlag)
-			require.Same(t, want, defs.flag(strconv.Itoa(key)))
+const flags = 5 // that write writes
+
+// write writes flags of red or blue to a store, and sometimes all data anew, a
+// flag that was deleted, or a segment.
+func write(t *testing.T, store subsystems.DataStore, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 200 {
+		key, version := strconv.Itoa(random.IntN(flags)), random.IntN(1000)
+		f := flag(key).Version(version).FallthroughVariation(1 + random.IntN(2)).Build()
+		item := ldstoretypes.ItemDescriptor{Version: version, Item: &f}
+		var err error
+		switch random.IntN(20) {
+		case 0:
+			err = store.Init([]ldstoretypes.Collection{
+				{Kind: ldstoreimpl.Features(), Items: []ldstoretypes.KeyedItemDescriptor{{Key: key, Item: item}}},
+				{Kind: ldstoreimpl.Segments()},
+			})
+		case 1:
+			_, err = store.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: version})
+		case 2:
+			_, err = store.Upsert(ldstoreimpl.Segments(), key, ldstoretypes.ItemDescriptor{Version: version, Item: &ldmodel.Segment{}})
+		default:
+			_, err = store.Upsert(ldstoreimpl.Features(), key, item)
 		}
-	}
-	check := func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	write := func(seed uint64) {
-		random := rand.New(rand.NewPCG(seed, 0))
-		for range 200 {
-			key, version := strconv.Itoa(random.IntN(5)), random.IntN(1000)
-			item := ldstoretypes.ItemDescriptor{Version: version, Item: &ldmodel.FeatureFlag{Key: key, Version: version}}
-			switch random.IntN(20) {
-			case 0:
-				check(store.Init([]ldstoretypes.Collection{
-					{Kind: ldstoreimpl.Features(), Items: []ldstoretypes.KeyedItemDescriptor{{Key: key, Item: item}}},
-					{Kind: ldstoreimpl.Segments()},
-				}))
-			case 1: // a flag that was deleted
-				_, err := store.Upsert(ldstoreimpl.Features(), key, ldstoretypes.ItemDescriptor{Version: version})
-				check(err)
-			case 2:
-				_, err := store.Upsert(ldstoreimpl.Segments(), key, ldstoretypes.ItemDescriptor{Version: version, Item: &ldmodel.Segment{}})
-				check(err)
-			default:
-				_, err := store.Upsert(ldstoreimpl.Features(), key, item)
-				check(err)
-			}
+}
+
+func requireSeen(t *testing.T, r core.Rollout) {
+	for key := range flags {
+		d, err := r.Resolve(t.Context(), request(strconv.Itoa(key), "k"))
+		if !errors.Is(err, core.ErrFlagNotFound) {
+			require.NoError(t, err)
+			require.Equal(t, core.On, d.State)
 		}
 	}
-	for seed := range uint64(10) {
-		write(seed)
-		same()
-	}
-	var all sync.WaitGroup
-	for seed := range uint64(4) {
-		all.Go(func() { write(100 + seed) })
-	}
-	all.Wait()
-	same()
 }
 
-// TestFDv2: the SDK then ignores data stores, so nothing is seen and nothing
-// breaks.
+// The SDK then ignores data stores, so nothing is seen and nothing breaks.
 func TestFDv2(t *testing.T) {
 	source := ldtestdatav2.DataSource()
-	source.UsePreconfiguredFlag(flag("pill").FallthroughVariation(1).Build())
-	defs := DataStore(nil)
+	source.UsePreconfiguredFlag(redFlag("pill"))
+	defs := launchdarkly.DataStore(nil)
 	client := newClient(t, ld.Config{DataStore: defs, DataSystem: ldcomponents.DataSystem().Custom().Synchronizers(source)})
-	d, err := New(client, &Options{Definitions: defs}).Resolve(t.Context(), request("pill", "k"))
-	require.NoError(t, err)
-	require.Equal(t, core.Decision{State: core.Conditional, Variant: "red", Reason: "FALLTHROUGH"}, d)
-	require.Nil(t, defs.flag("pill"))
+	require.Equal(t, core.Decision{State: core.Conditional, Variant: "red", Reason: "FALLTHROUGH"},
+		resolve(t, launchdarkly.New(client, &launchdarkly.Options{Definitions: defs}), "pill", "k"))
 }
 
-// TestPersistentStore: flags of another process's, in a store that fails now and
-// then.
+// Flags of another process's, in a store that fails now and then.
 func TestPersistentStore(t *testing.T) {
 	database := &persistent{}
-	database.put(`{"key":"pill","version":1,"on":true,"variations":["control","red"],"fallthrough":{"variation":1},"salt":"s"}`)
-	defs := DataStore(ldcomponents.PersistentDataStore(database).NoCaching())
+	defs := launchdarkly.DataStore(ldcomponents.PersistentDataStore(database).NoCaching())
 	client := newClient(t, ld.Config{DataSource: ldcomponents.ExternalUpdatesOnly(), DataStore: defs})
-	r := New(client, &Options{Definitions: defs})
-	d, err := r.Resolve(t.Context(), request("pill", "k"))
-	require.NoError(t, err)
-	require.Equal(t, core.On, d.State)
-
-	database.put(`{"key":"pill","version":2,"on":true,"variations":["control","red"],"fallthrough":{"variation":0},"salt":"s"}`)
-	d, err = r.Resolve(t.Context(), request("pill", "k"))
-	require.NoError(t, err)
-	require.Equal(t, core.Off, d.State)
-
+	r := launchdarkly.New(client, &launchdarkly.Options{Definitions: defs})
+	for variation, want := range map[int]core.State{1: core.On, 0: core.Off} {
+		database.put(`{"key":"pill","version":1,"on":true,"variations":["control","red"],"fallthrough":{"variation":`+strconv.Itoa(variation)+`},"salt":"s"}`, nil)
+		require.Equal(t, want, resolve(t, r, "pill", "k").State)
+	}
 	broken := errors.New("connection refused")
-	database.fail(broken)
-	_, err = r.Resolve(t.Context(), request("pill", "k"))
+	database.put("", broken)
+	_, err := r.Resolve(t.Context(), request("pill", "k"))
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, core.ErrFlagNotFound)
-	require.Nil(t, defs.flag("pill"))
 }
 
 // A persistent is a database with one flag.
@@ -155,16 +148,10 @@ type persistent struct {
 	err  error
 }
 
-func (p *persistent) put(text string) {
+func (p *persistent) put(text string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.text = text
-}
-
-func (p *persistent) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.err = err
+	p.text, p.err = text, err
 }
 
 func (p *persistent) Build(subsystems.ClientContext) (subsystems.PersistentDataStore, error) {

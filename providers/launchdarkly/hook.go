@@ -100,10 +100,8 @@ func (h *Hook) record(ctx context.Context, series ldhooks.EvaluationSeriesContex
 		return nil
 	}
 	context := series.Context()
-	q := question{key: series.FlagKey(), field: h.o.Field, unit: unit{given: &context}}
-	if d := h.o.Definitions; d != nil {
-		q.seen, q.flags = d.flag(q.key), d
-	}
+	q := question{key: series.FlagKey(), field: h.o.Field, unit: unit{given: &context},
+		seen: h.o.Definitions.flag(series.FlagKey()), flags: h.o.Definitions}
 	d, err := decide(&q, &detail, nil)
 	if err != nil {
 		return fmt.Errorf("launchdarkly: %w", err)

@@ -1,9 +1,9 @@
-package launchdarkly
+package launchdarkly_test
 
 import (
-	"bytes"
 	"context"
 	"log"
+	"strings"
 	"testing"
 
 	"github.com/launchdarkly/go-sdk-common/v3/ldcontext"
@@ -18,58 +18,56 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/internal/logbook"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
+	"github.com/rolloutkit/rolloutkit/providers/launchdarkly"
 )
 
-// A watched is an SDK client with our hook, and the events that it sent.
+// A watched is a system with our hook, the events that it sent, and the errors
+// that the SDK logged.
 type watched struct {
-	*ld.LDClient
+	*system
 	experiments *core.Client
-	events      []core.Event
-	defs        *Definitions
-	log         bytes.Buffer // the SDK's, errors
+	events      tracking.Recorder
+	log         logbook.Book
 }
 
-func newWatched(t *testing.T, o *HookOptions, flags ...ldmodel.FeatureFlag) *watched {
-	w := &watched{defs: DataStore(nil)}
+// newWatched has a hook that sees definitions where seeing says so.
+func newWatched(t *testing.T, o launchdarkly.HookOptions, seeing bool, flags ...ldmodel.FeatureFlag) *watched {
+	w := &watched{system: &system{source: ldtestdata.DataSource(), defs: launchdarkly.DataStore(nil)}}
 	var err error
-	w.experiments, err = core.New(core.Config{KeySecret: make([]byte, 32), Tracker: core.TrackerFunc(func(_ context.Context, e core.Event) error {
-		w.events = append(w.events, e)
-		return nil
-	})})
+	w.experiments, err = core.New(core.Config{KeySecret: make([]byte, 32), Tracker: &w.events})
 	require.NoError(t, err)
-	source := ldtestdata.DataSource()
-	for _, f := range flags {
-		source.UsePreconfiguredFlag(f)
-	}
-	if o != nil && o.Definitions != nil {
+	if seeing {
 		o.Definitions = w.defs
 	}
 	loggers := ldlog.NewDefaultLoggers()
 	loggers.SetBaseLogger(log.New(&w.log, "", 0))
-	w.LDClient, err = ld.MakeCustomClient("k", ld.Config{
-		DataSource: source, DataStore: w.defs, Hooks: []ldhooks.Hook{NewHook(w.experiments, o)}, Events: ldcomponents.NoEvents(),
-		Logging: ldcomponents.Logging().Loggers(loggers).MinLevel(ldlog.Error),
-	}, watchdog)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = w.Close() })
+	w.put(flags...)
+	w.start(t, ld.Config{Hooks: []ldhooks.Hook{launchdarkly.NewHook(w.experiments, &o)},
+		Logging: ldcomponents.Logging().Loggers(loggers).MinLevel(ldlog.Error)})
 	return w
 }
 
-// everything records all flags under their own keys.
+// ask evaluates a text flag and returns the events.
+func (w *watched) ask(t *testing.T, flag string, c ldcontext.Context) []core.Event {
+	t.Helper()
+	_, _ = w.StringVariation(flag, c, "control")
+	return w.events.Take()
+}
+
 func everything(flag string) string { return flag }
+
+var ann = ldcontext.New("ann")
 
 func TestHookRecordsTheAppsEvaluations(t *testing.T) {
 	byUser := trial(0, 0, 100)
 	byUser.Rollout.ContextKind = "user"
-	w := newWatched(t, nil, flag("pill").Fallthrough(byUser).Build(), flag("other").FallthroughVariation(1).Build())
-	ann := ldcontext.New("ann")
-	v, err := w.StringVariation("pill", ann, "control")
-	require.NoError(t, err)
-	require.Equal(t, "red", v)
-	_, err = w.StringVariation("other", ann, "control") // no experiment of LaunchDarkly's
-	require.NoError(t, err)
-	require.Len(t, w.events, 1)
-	e := w.events[0]
+	w := newWatched(t, launchdarkly.HookOptions{}, false, flag("pill").Fallthrough(byUser).Build(), redFlag("other"))
+	require.Empty(t, w.ask(t, "other", ann), "no experiment of LaunchDarkly's")
+	events := w.ask(t, "pill", ann)
+	require.Len(t, events, 1)
+	e := events[0]
 	require.Equal(t, core.ActionAssignment, e.Action)
 	require.Equal(t, "pill", e.Experiment)
 	require.Equal(t, "red", e.Variant)
@@ -84,94 +82,87 @@ func TestHookRecordsTheAppsEvaluations(t *testing.T) {
 			return core.Decision{State: core.Conditional, Variant: "red"}, nil
 		}),
 	}).Publish(t.Context(), "ann")
-	require.Len(t, w.events, 2)
-	require.Equal(t, e.ID, w.events[1].ID)
-	require.Equal(t, e.Key, w.events[1].Key)
+	events = w.events.Take()
+	require.Len(t, events, 1)
+	require.Equal(t, e.ID, events[0].ID)
+	require.Equal(t, e.Key, events[0].Key)
 }
 
 func TestHookIsSilent(t *testing.T) {
-	w := newWatched(t, &HookOptions{Definitions: DataStore(nil), Experiment: func(flag string) string {
-		if flag == "unlisted" {
-			return ""
-		}
-		return flag
-	}},
-		flag("off").On(false).Build(), flag("unlisted").FallthroughVariation(1).Build(),
-		flag("outside").Fallthrough(trial(100, 0)).Build(), flag("broken").FallthroughVariation(9).Build(), split3().Build())
-	ann := ldcontext.NewWithKind(DefaultKind, "ann")
+	listed := func(flag string) string { return strings.TrimPrefix(flag, "unlisted") }
+	w := newWatched(t, launchdarkly.HookOptions{Experiment: listed}, true, flag("off").On(false).Build(), redFlag("unlisted"),
+		flag("outside").Fallthrough(trial(100, 0)).Build(), flag("broken").FallthroughVariation(9).Build(), split3())
+	unit := ldcontext.NewWithKind(launchdarkly.DefaultKind, "ann")
 	for _, name := range []string{"off", "unlisted", "outside", "broken", "missing"} {
-		_, _ = w.StringVariation(name, ann, "control")
+		require.Empty(t, w.ask(t, name, unit), name)
 	}
-	_, err := w.BoolVariation("pill", ann, false) // of another type
+	_, err := w.BoolVariation("pill", unit, false)
 	require.NoError(t, err)
-	require.Empty(t, w.events)
-
-	// What the rollout evaluates is the core's to record.
-	for _, exposure := range []Exposure{ExposureOurs, ExposureBoth} {
-		_, err = New(w.LDClient, &Options{Exposure: exposure}).Resolve(t.Context(), request("pill", "k"))
-		require.NoError(t, err)
+	require.Empty(t, w.events.Take(), "of another type")
+	for _, exposure := range []launchdarkly.Exposure{launchdarkly.ExposureOurs, launchdarkly.ExposureBoth} {
+		resolve(t, launchdarkly.New(w.LDClient, &launchdarkly.Options{Exposure: exposure}), "pill", "k")
+		require.Empty(t, w.events.Take(), "what the rollout evaluates is the core's to record")
 	}
-	require.Empty(t, w.events)
-	_, _, err = w.StringVariationDetail("pill", ann, "control")
-	require.NoError(t, err)
-	require.Len(t, w.events, 1)
+	require.Len(t, w.ask(t, "pill", unit), 1)
 }
 
 func TestHookUnits(t *testing.T) {
-	w := newWatched(t, &HookOptions{Experiment: everything}, flag("pill").FallthroughVariation(1).Build())
+	w := newWatched(t, launchdarkly.HookOptions{Experiment: everything}, false, redFlag("pill"))
 	key := func(c ldcontext.Context) string {
-		w.events = nil
-		_, err := w.StringVariation("pill", c, "control")
-		require.NoError(t, err)
-		require.Len(t, w.events, 1, w.log.String())
-		return w.events[0].Key
+		events := w.ask(t, "pill", c)
+		require.Len(t, events, 1, w.log.String())
+		return events[0].Key
 	}
-	ann, device := ldcontext.New("ann"), ldcontext.NewWithKind("device", "d1")
+	device, org := ldcontext.NewWithKind("device", "d1"), ldcontext.NewWithKind("org", "d1")
 	require.Equal(t, key(ann), key(ldcontext.NewMulti(device, ann)), "the user is the unit wherever there is one")
 	require.NotEqual(t, key(device), key(ldcontext.New("d1")))
-	org := ldcontext.NewWithKind("org", "d1")
 	require.NotEqual(t, key(device), key(org))
 	require.NotEqual(t, key(device), key(ldcontext.NewMulti(device, org)))
 }
 
 func TestHookValues(t *testing.T) {
-	boolean := ldbuilders.NewFlagBuilder("boolean").On(true).Variations(ldvalue.Bool(false), ldvalue.Bool(true)).FallthroughVariation(1).Build()
-	object := ldbuilders.NewFlagBuilder("object").On(true).FallthroughVariation(0).
-		Variations(ldvalue.Parse([]byte(`{"colour":"red","size":3}`))).Build()
-	number := ldbuilders.NewFlagBuilder("number").On(true).FallthroughVariation(0).Variations(ldvalue.Int(3)).Build()
-	w := newWatched(t, &HookOptions{Experiment: everything, Field: "colour", Definitions: DataStore(nil)}, boolean, object, number)
-	ann := ldcontext.New("ann")
+	of := func(key string, value ldvalue.Value) ldmodel.FeatureFlag {
+		return ldbuilders.NewFlagBuilder(key).On(true).FallthroughVariation(1).Variations(ldvalue.Null(), value).Build()
+	}
+	w := newWatched(t, launchdarkly.HookOptions{Experiment: everything, Field: "colour"}, true,
+		of("boolean", ldvalue.Bool(true)), of("object", ldvalue.Parse([]byte(`{"colour":"red","size":3}`))), of("number", ldvalue.Int(3)))
 	_, _ = w.BoolVariation("boolean", ann, false)
 	_, _ = w.JSONVariation("object", ann, ldvalue.Null())
-	require.Len(t, w.events, 2)
-	require.Equal(t, core.Candidate, w.events[0].Variant)
-	require.Equal(t, core.On, w.events[0].State)
-	require.Equal(t, "red", w.events[1].Variant)
+	events := w.events.Take()
+	require.Len(t, events, 2)
+	require.Equal(t, core.Candidate, events[0].Variant)
+	require.Equal(t, core.On, events[0].State)
+	require.Equal(t, "red", events[1].Variant)
 	require.Empty(t, w.log.String())
 
 	v, err := w.IntVariation("number", ann, 0)
 	require.NoError(t, err)
 	require.Equal(t, 3, v)
 	require.Contains(t, w.log.String(), `flag "number": the value 3 names no variant`)
-
-	byOrg := flag("by-org").Fallthrough(shareBy("org", 50, 50)).Build()
-	w = newWatched(t, &HookOptions{Experiment: everything, Definitions: DataStore(nil)}, byOrg)
-	_, err = w.StringVariation("by-org", ann, "control")
-	require.NoError(t, err)
-	require.Empty(t, w.events)
-	require.Contains(t, w.log.String(), `contexts of kind "org", and the unit's is "user"`)
 }
 
-func TestHookThatPanics(t *testing.T) {
-	w := newWatched(t, &HookOptions{Experiment: func(string) string { panic("oops") }}, flag("pill").FallthroughVariation(1).Build())
-	v, err := w.StringVariation("pill", ldcontext.New("ann"), "control")
-	require.NoError(t, err)
-	require.Equal(t, "red", v)
-	require.Contains(t, w.log.String(), "the hook panicked: oops")
-
-	client := newClient(t, ld.Config{DataSource: ldtestdata.DataSource().UsePreconfiguredFlag(flag("pill").FallthroughVariation(1).Build()),
-		Hooks: []ldhooks.Hook{NewHook(nil, nil)}})
-	v, err = client.StringVariation("pill", ldcontext.New("ann"), "control")
-	require.NoError(t, err)
-	require.Equal(t, "red", v, "a hook without a client does no harm")
+func TestHookThatFails(t *testing.T) {
+	boom := func(string) string { panic("oops") }
+	for want, c := range map[string]struct {
+		o    launchdarkly.HookOptions
+		flag ldmodel.FeatureFlag
+	}{
+		"the hook panicked: oops":                          {launchdarkly.HookOptions{Experiment: boom}, redFlag("pill")},
+		`contexts of kind "org", and the unit's is "user"`: {launchdarkly.HookOptions{Experiment: everything}, flag("pill").Fallthrough(shareBy("org", 0, 50, 50)).Build()},
+	} {
+		t.Run(want, func(t *testing.T) {
+			w := newWatched(t, c.o, true, c.flag)
+			v, err := w.StringVariation("pill", ann, "control")
+			require.NoError(t, err)
+			require.Equal(t, "red", v)
+			require.Empty(t, w.events.Take())
+			require.Contains(t, w.log.String(), want)
+		})
+	}
+	t.Run("without a core.Client", func(t *testing.T) {
+		s := newSystem(t, ld.Config{Hooks: []ldhooks.Hook{launchdarkly.NewHook(nil, nil)}}, redFlag("pill"))
+		v, err := s.StringVariation("pill", ann, "control")
+		require.NoError(t, err)
+		require.Equal(t, "red", v)
+	})
 }

@@ -19,7 +19,7 @@ type question struct {
 	field    string // of JSON flags
 	variants int    // behaviours of the experiment, control included
 	seen     *ldmodel.FeatureFlag
-	flags    flags // where prerequisites are looked up; not asked if seen is nil
+	flags    *Definitions // where prerequisites are looked up; not asked if seen is nil
 	unit     unit
 }
 
@@ -73,7 +73,7 @@ type question struct {
 func decide(q *question, detail *ldreason.EvaluationDetail, err error) (core.Decision, error) {
 	reason := &detail.Reason
 	kind := reason.GetKind()
-	d := core.Decision{Reason: word(kind, reason)}
+	d := core.Decision{Reason: reasonText(kind, reason)}
 	switch {
 	case kind == ldreason.EvalReasonError:
 		return d, &EvaluationError{Flag: q.key, Kind: reason.GetErrorKind(), Err: err}
@@ -90,7 +90,7 @@ func decide(q *question, detail *ldreason.EvaluationDetail, err error) (core.Dec
 	case ldreason.EvalReasonOff:
 		return d, nil
 	case ldreason.EvalReasonPrerequisiteFailed:
-		if q.seen != nil && reachOf(q.seen, q.flags).gates(q) {
+		if q.seen != nil && outcomesOf(q.seen, q.flags, 0).gates(q) {
 			d.State, d.Outside = core.Conditional, experiments(q.seen)
 		}
 		return d, nil
@@ -116,11 +116,11 @@ func decide(q *question, detail *ldreason.EvaluationDetail, err error) (core.Dec
 	}
 	// The definition may have changed since the evaluation, so On and Off are
 	// said only where the two agree.
-	if r := reachOf(q.seen, q.flags); !r.several && r.first == detail.VariationIndex.OrElse(none) {
+	if o := outcomesOf(q.seen, q.flags, 0); !o.several && o.first == detail.VariationIndex.OrElse(none) {
 		switch {
 		case d.Variant == "" || d.Variant == core.Control:
 			d.State = core.Off
-		case !r.gated && (d.Variant != core.AnyVariant || q.variants <= 2):
+		case !o.gated && (d.Variant != core.AnyVariant || q.variants <= 2):
 			d.State = core.On
 		}
 		return d, nil
@@ -137,9 +137,9 @@ func decide(q *question, detail *ldreason.EvaluationDetail, err error) (core.Dec
 	return d, nil
 }
 
-// word returns the reason as LaunchDarkly calls it, with the rule, the
+// reasonText returns the reason as LaunchDarkly calls it, with the rule, the
 // prerequisite or the error that it names.
-func word(kind ldreason.EvalReasonKind, r *ldreason.EvaluationReason) string {
+func reasonText(kind ldreason.EvalReasonKind, r *ldreason.EvaluationReason) string {
 	switch kind {
 	case ldreason.EvalReasonRuleMatch:
 		return string(kind) + " " + r.GetRuleID()
@@ -184,7 +184,7 @@ func (q *question) fieldOf(value *ldvalue.Value) *ldvalue.Value {
 // says nothing.
 func bucketable(q *question, branch *ldmodel.VariationOrRollout) error {
 	kind := cmp.Or(branch.Rollout.ContextKind, ldcontext.DefaultKind)
-	if byKey(&branch.Rollout) && q.unit.kind() == kind || !(reach{first: none}).with(branch).several {
+	if byKey(&branch.Rollout) && q.unit.kind() == kind || !(outcomes{first: none}).with(branch).several {
 		return nil
 	}
 	return lacking(q, &branch.Rollout, kind)

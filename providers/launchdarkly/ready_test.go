@@ -1,10 +1,8 @@
-package launchdarkly
+package launchdarkly_test
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,52 +12,48 @@ import (
 	"github.com/launchdarkly/go-server-sdk/v7/ldcomponents"
 	"github.com/launchdarkly/go-server-sdk/v7/ldfiledata"
 	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldservices"
-	"github.com/launchdarkly/go-server-sdk/v7/testhelpers/ldtestdata"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/memstore"
+	"github.com/rolloutkit/rolloutkit/providers/launchdarkly"
 )
 
-// served returns what a unit gets through the whole core, with a store of its
-// own, over and over.
-func served(t testing.TB, c *ld.LDClient, o *Options) func() core.Assignment {
-	t.Helper()
-	client, err := core.New(core.Config{Rollout: New(c, o), Store: memstore.New(nil), KeySecret: make([]byte, 32),
-		Logger: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	e := core.MustDefine(client, core.Definition[string, string]{
-		Name: "pill", Unit: core.Actor[string], Variants: []core.Variant[string, string]{{Name: "red"}, {Name: "blue"}},
-	})
+// served returns what ann gets through the whole core, with a store of its own,
+// over and over.
+func served(t testing.TB, r core.Rollout) func() core.Assignment {
+	e := pill(t, core.Config{Rollout: r, Store: memstore.New(nil)})
 	return func() core.Assignment { return e.Assign(t.Context(), "ann") }
 }
 
-// TestNothingToServe: clients that never had flags. Nothing blocks, nothing is
-// stored, and once there are flags the unit is assigned as if nothing had been.
+// Clients that never had flags. Nothing blocks, and nothing is stored.
 func TestNothingToServe(t *testing.T) {
+	server := func(answer http.HandlerFunc) ld.Config {
+		s := httptest.NewServer(answer)
+		t.Cleanup(s.Close)
+		return ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(s.URL)}
+	}
 	release := make(chan struct{})
-	hangs := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
-	t.Cleanup(hangs.Close)
+	hangs := server(func(http.ResponseWriter, *http.Request) { <-release })
 	t.Cleanup(func() { close(release) }) // before Close, which waits for handlers
-	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
-	t.Cleanup(refuses.Close)
+	refuses := server(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	for name, c := range map[string]struct {
 		cfg  ld.Config
 		wait time.Duration
 		made error
 	}{
 		"not waited for":           {ld.Config{DataSource: mute{}}, 0, nil},
-		"waited in vain":           {ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(hangs.URL)}, 50 * time.Millisecond, ld.ErrInitializationTimeout},
-		"a key that is wrong":      {ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(refuses.URL)}, watchdog, ld.ErrInitializationFailed},
+		"waited in vain":           {hangs, 50 * time.Millisecond, ld.ErrInitializationTimeout},
+		"a key that is wrong":      {refuses, watchdog, ld.ErrInitializationFailed},
 		"a file that is not there": {ld.Config{DataSource: ldfiledata.DataSource().FilePaths("/nowhere/flags.json")}, watchdog, ld.ErrInitializationFailed},
 		"offline":                  {ld.Config{Offline: true}, watchdog, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defs := DataStore(nil)
-			c.cfg.Events, c.cfg.Logging, c.cfg.DataStore = ldcomponents.NoEvents(), ldcomponents.NoLogging(), defs
-			client, err := ld.MakeCustomClient("key", c.cfg, c.wait)
+			defs := launchdarkly.DataStore(nil)
+			c.cfg.DataStore = defs
+			client, err := makeClient(t, c.cfg, c.wait)
 			require.ErrorIs(t, err, c.made)
-			assign := served(t, client, &Options{Definitions: defs})
+			assign := served(t, launchdarkly.New(client, &launchdarkly.Options{Definitions: defs}))
 			check := func() {
 				a := assign()
 				require.ErrorIs(t, a.Err, core.ErrNotReady)
@@ -80,41 +74,16 @@ func TestNothingToServe(t *testing.T) {
 	}
 }
 
-func TestLateStart(t *testing.T) {
-	begin := make(chan struct{})
-	start := sync.OnceFunc(func() { close(begin) })
-	stream, _ := ldservices.ServerSideStreamingServiceHandler(ldservices.NewServerSDKData().
-		Flags(flag("pill").FallthroughVariation(1).Build()).ToPutEvent())
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		<-begin
-		stream.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	t.Cleanup(start)
-	client, err := ld.MakeCustomClient("key", ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(server.URL),
-		Events: ldcomponents.NoEvents(), Logging: ldcomponents.NoLogging()}, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
-	assign := served(t, client, nil)
-	require.ErrorIs(t, assign().Err, core.ErrNotReady)
-	start()
-	require.Eventually(t, func() bool {
-		a := assign()
-		return a.Err == nil && a.Variant == "red" && a.Source == core.SourceResolved
-	}, watchdog, time.Millisecond)
-}
-
-// TestLostStream: the last flags are served while the connection is gone, and
-// new ones when it is back; a closed client keeps serving.
-func TestLostStream(t *testing.T) {
+// The last flags are served while the connection is gone, and new ones when it
+// is back. Before the first, nothing is, and the unit is then assigned as if
+// nothing had been. A closed client keeps serving.
+func TestStreamThatIsAway(t *testing.T) {
 	var stream atomic.Pointer[http.Handler] // nil: down
 	serve := func(variation int) {
 		h, _ := ldservices.ServerSideStreamingServiceHandler(ldservices.NewServerSDKData().
 			Flags(flag("pill").FallthroughVariation(variation).Build()).ToPutEvent())
 		stream.Store(&h)
 	}
-	serve(1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := stream.Load(); h != nil {
 			(*h).ServeHTTP(w, r)
@@ -124,50 +93,51 @@ func TestLostStream(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections) // Close waits for handlers
-	defs := DataStore(nil)
-	client := newClient(t, ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(server.URL), DataStore: defs,
-		DataSource: ldcomponents.StreamingDataSource().InitialReconnectDelay(10 * time.Millisecond)})
-	r := New(client, &Options{Definitions: defs})
-	serves := func(variant string) bool {
-		d, err := r.Resolve(t.Context(), request("pill", "k"))
-		return err == nil && d.State == core.On && d.Variant == variant
-	}
-	status := client.GetDataSourceStatusProvider()
+	defs := launchdarkly.DataStore(nil)
+	client, err := makeClient(t, ld.Config{ServiceEndpoints: ldcomponents.RelayProxyEndpoints(server.URL), DataStore: defs,
+		DataSource: ldcomponents.StreamingDataSource().InitialReconnectDelay(10 * time.Millisecond)}, 0)
+	require.NoError(t, err)
+	r := launchdarkly.New(client, &launchdarkly.Options{Definitions: defs})
+	assign, status := served(t, r), client.GetDataSourceStatusProvider()
+	require.ErrorIs(t, assign().Err, core.ErrNotReady)
+
+	serve(1)
 	require.True(t, status.WaitFor(interfaces.DataSourceStateValid, watchdog))
-	require.True(t, serves("red"))
+	a := assign()
+	require.NoError(t, a.Err)
+	require.Equal(t, "red", a.Variant)
+	require.Equal(t, core.SourceResolved, a.Source)
 
 	stream.Store(nil)
 	server.CloseClientConnections()
 	require.True(t, status.WaitFor(interfaces.DataSourceStateInterrupted, watchdog))
-	require.True(t, serves("red"))
-
+	on := func(variant string) core.Decision {
+		return core.Decision{State: core.On, Variant: variant, Reason: "FALLTHROUGH"}
+	}
+	require.Equal(t, on("red"), resolve(t, r, "pill", "k"))
 	serve(2)
-	require.Eventually(t, func() bool { return serves("blue") }, watchdog, time.Millisecond)
-
+	require.Eventually(t, func() bool { return resolve(t, r, "pill", "k").Variant == "blue" }, watchdog, time.Millisecond)
 	require.NoError(t, client.Close())
-	require.True(t, serves("blue"))
+	require.Equal(t, on("blue"), resolve(t, r, "pill", "k"))
 	require.NoError(t, client.Close())
 }
 
-// TestClosed: a closed client answers with its last flags, whatever the
-// exposure, and takes no more events.
+// A closed client answers with its last flags, whatever the exposure, and takes
+// no more events.
 func TestClosed(t *testing.T) {
-	for _, exposure := range []Exposure{ExposureOurs, ExposureLaunchDarkly, ExposureBoth} {
-		s := newSink(t)
-		source := ldtestdata.DataSource().UsePreconfiguredFlag(flag("pill").FallthroughVariation(1).Build())
-		client := newClient(t, ld.Config{DataSource: source, Events: ldcomponents.SendEvents(),
-			ServiceEndpoints: interfaces.ServiceEndpoints{Events: s.URL}})
-		o := &Options{Exposure: exposure}
-		r, tracker := New(client, o), NewTracker(client, o)
-		require.NoError(t, client.Close())
-		for range 100 {
-			d, err := r.Resolve(t.Context(), request("pill", "k"))
-			require.NoError(t, err)
-			require.Equal(t, "red", d.Variant)
-			require.NoError(t, tracker.Track(t.Context(), core.Event{Action: "clicked", Key: "k"}))
-		}
-		kinds, evaluations := s.events(t, client)
-		require.Empty(t, kinds)
-		require.Zero(t, evaluations)
+	for _, exposure := range []launchdarkly.Exposure{launchdarkly.ExposureOurs, launchdarkly.ExposureLaunchDarkly, launchdarkly.ExposureBoth} {
+		t.Run(exposure.String(), func(t *testing.T) {
+			sink, cfg := newSink(t)
+			s := newSystem(t, cfg, redFlag("pill"))
+			r, tracker := s.rollout(launchdarkly.Options{Exposure: exposure}), launchdarkly.NewTracker(s.LDClient, nil)
+			require.NoError(t, s.Close())
+			for range 100 {
+				require.Equal(t, "red", resolve(t, r, "pill", "k").Variant)
+				require.NoError(t, tracker.Track(t.Context(), core.Event{Action: "clicked", Key: "k"}))
+			}
+			kinds, evaluations := sink.events(t, s.LDClient)
+			require.Empty(t, kinds)
+			require.Zero(t, evaluations)
+		})
 	}
 }

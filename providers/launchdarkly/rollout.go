@@ -27,7 +27,7 @@ type Rollout struct {
 	client *ld.LDClient
 	silent interfaces.LDClientInterface // the client without events
 	o      Options
-	units  recipe
+	units  contextBuilder
 	fault  error // of the arguments of New
 }
 
@@ -49,7 +49,7 @@ func New(client *ld.LDClient, o *Options) *Rollout {
 	if r.o.Exposure > ExposureBoth {
 		faults[1] = fmt.Errorf("launchdarkly: %v is unknown", r.o.Exposure)
 	}
-	r.units, faults[2] = newRecipe(&r.o)
+	r.units, faults[2] = newContextBuilder(&r.o)
 	r.fault = errors.Join(faults[:]...)
 	return r
 }
@@ -67,7 +67,7 @@ func (r *Rollout) Resolve(ctx context.Context, q core.Request) (core.Decision, e
 		return core.Decision{}, r.fault
 	}
 	about := question{key: r.flagKey(q.Experiment), field: r.o.Field, variants: len(q.Variants),
-		unit: unit{recipe: &r.units, key: q.Key, traits: q.Traits}}
+		unit: unit{builder: &r.units, key: q.Key, traits: q.Traits}}
 	if r.o.Exposure != ExposureOurs || !about.unit.plain() {
 		return r.resolve(ctx, &about)
 	}
@@ -97,9 +97,7 @@ func (r *Rollout) resolve(ctx context.Context, q *question) (core.Decision, erro
 
 // read returns the decision that an evaluation means.
 func (r *Rollout) read(q *question, detail *ldreason.EvaluationDetail, err error) (core.Decision, error) {
-	if d := r.o.Definitions; d != nil {
-		q.seen, q.flags = d.flag(q.key), d
-	}
+	q.seen, q.flags = r.o.Definitions.flag(q.key), r.o.Definitions
 	return decide(q, detail, err)
 }
 

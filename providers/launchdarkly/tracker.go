@@ -26,7 +26,7 @@ var _ core.Tracker = (*Tracker)(nil)
 type Tracker struct {
 	client *ld.LDClient
 	o      Options
-	units  recipe
+	units  contextBuilder
 	fault  error
 }
 
