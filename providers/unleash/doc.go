@@ -80,7 +80,7 @@
 //
 // # Limits of the client
 //
-// Its defects are shown by tests, one each. Guarded against are:
+// Guarded against are these defects, which tests show:
 //
 //   - With a [Storage], evaluations that would never return because the client
 //     was closed are [ErrClosed], and Close waits for those under way. Without

@@ -16,16 +16,9 @@ const maxPending = 4096
 // A Listener is a listener of the Unleash client whose callbacks can't harm the
 // client. See [Detach].
 type Listener struct {
+	to      any
 	pending queue
 	dropped atomic.Int64
-
-	// nil where the app's listener has no such method
-	onError, onWarning func(error)
-	onReady, onUpdate  func()
-	onCount            func(string, bool)
-	onSent             func(uc.MetricsData)
-	onRegistered       func(uc.ClientData)
-	onImpression       func(uc.ImpressionEvent)
 }
 
 var (
@@ -47,32 +40,7 @@ var (
 // When a few thousand callbacks wait, further ones are dropped and counted. The
 // goroutine ends whenever nothing waits, so there is nothing to close.
 func Detach(listener any) *Listener {
-	l := &Listener{pending: queue{limit: maxPending}}
-	if to, ok := listener.(interface{ OnError(error) }); ok {
-		l.onError = to.OnError
-	}
-	if to, ok := listener.(interface{ OnWarning(error) }); ok {
-		l.onWarning = to.OnWarning
-	}
-	if to, ok := listener.(interface{ OnReady() }); ok {
-		l.onReady = to.OnReady
-	}
-	if to, ok := listener.(interface{ OnUpdate() }); ok {
-		l.onUpdate = to.OnUpdate
-	}
-	if to, ok := listener.(interface{ OnCount(string, bool) }); ok {
-		l.onCount = to.OnCount
-	}
-	if to, ok := listener.(interface{ OnSent(uc.MetricsData) }); ok {
-		l.onSent = to.OnSent
-	}
-	if to, ok := listener.(interface{ OnRegistered(uc.ClientData) }); ok {
-		l.onRegistered = to.OnRegistered
-	}
-	if to, ok := listener.(interface{ OnImpression(uc.ImpressionEvent) }); ok {
-		l.onImpression = to.OnImpression
-	}
-	return l
+	return &Listener{to: listener, pending: queue{limit: maxPending}}
 }
 
 // Dropped returns how many callbacks were dropped because the listener was too
@@ -80,55 +48,64 @@ func Detach(listener any) *Listener {
 func (l *Listener) Dropped() int64 { return l.dropped.Load() }
 
 // OnError hands on.
-func (l *Listener) OnError(err error) { hand(l, l.onError, err) }
+func (l *Listener) OnError(err error) {
+	hand(l, func(to interface{ OnError(error) }) { to.OnError(err) })
+}
 
 // OnWarning hands on.
-func (l *Listener) OnWarning(err error) { hand(l, l.onWarning, err) }
+func (l *Listener) OnWarning(err error) {
+	hand(l, func(to interface{ OnWarning(error) }) { to.OnWarning(err) })
+}
 
 // OnReady hands on.
-func (l *Listener) OnReady() { l.run(l.onReady) }
+func (l *Listener) OnReady() { hand(l, func(to interface{ OnReady() }) { to.OnReady() }) }
 
 // OnUpdate hands on.
-func (l *Listener) OnUpdate() { l.run(l.onUpdate) }
+func (l *Listener) OnUpdate() { hand(l, func(to interface{ OnUpdate() }) { to.OnUpdate() }) }
 
-// OnCount hands on.
+// OnCount hands on. Each evaluation calls it, so it makes no closure for nobody.
 func (l *Listener) OnCount(name string, enabled bool) {
-	if l.onCount != nil {
-		l.run(func() { l.onCount(name, enabled) })
+	if to, ok := l.to.(interface{ OnCount(string, bool) }); ok {
+		l.run(func() { to.OnCount(name, enabled) })
 	}
 }
 
 // OnSent hands on.
-func (l *Listener) OnSent(data uc.MetricsData) { hand(l, l.onSent, data) }
+func (l *Listener) OnSent(data uc.MetricsData) {
+	hand(l, func(to interface{ OnSent(uc.MetricsData) }) { to.OnSent(data) })
+}
 
 // OnRegistered hands on.
-func (l *Listener) OnRegistered(data uc.ClientData) { hand(l, l.onRegistered, data) }
+func (l *Listener) OnRegistered(data uc.ClientData) {
+	hand(l, func(to interface{ OnRegistered(uc.ClientData) }) { to.OnRegistered(data) })
+}
 
 // OnImpression hands on.
-func (l *Listener) OnImpression(e uc.ImpressionEvent) { hand(l, l.onImpression, e) }
+func (l *Listener) OnImpression(e uc.ImpressionEvent) {
+	hand(l, func(to interface{ OnImpression(uc.ImpressionEvent) }) { to.OnImpression(e) })
+}
 
-// hand has callback run with its argument.
-func hand[T any](l *Listener, callback func(T), arg T) {
-	if callback != nil {
-		l.run(func() { callback(arg) })
+// hand has call run later if the app's listener is a T.
+func hand[T any](l *Listener, call func(T)) {
+	if to, ok := l.to.(T); ok {
+		l.run(func() { call(to) })
 	}
 }
 
-// run has callback run later.
 func (l *Listener) run(callback func()) {
-	if callback == nil {
-		return
-	}
 	added := l.pending.add(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				slog.Default().Error("unleash: a listener panicked", "panic", p, "stack", string(debug.Stack()))
-			}
-		}()
+		defer logPanic(slog.Default(), "a listener")
 		callback()
 	})
 	if !added {
 		l.dropped.Add(1)
+	}
+}
+
+// logPanic is deferred, and keeps a panic of the app's code from the client.
+func logPanic(log *slog.Logger, of string) {
+	if p := recover(); p != nil {
+		log.Error("unleash: "+of+" panicked", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 

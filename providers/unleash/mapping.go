@@ -1,6 +1,7 @@
 package unleash
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -58,8 +59,8 @@ type reader struct {
 	foreign    bool     // the context is the app's, so userId and sessionId may lack
 }
 
-// A meaning is what a toggle's definition says, whoever asks.
-type meaning struct {
+// A toggleSpec is what a toggle's definition says, whoever asks.
+type toggleSpec struct {
 	state    core.State
 	can      outcomes
 	segments bool // segments take part
@@ -87,25 +88,25 @@ const disabled = "disabled"
 
 // read returns what f means. parent returns a toggle by its name, nil for none.
 // It is a pure function of the definitions.
-func (r reader) read(f *api.Feature, parent func(string) *api.Feature) meaning {
-	var m meaning
-	m.can = r.outcomes(f, f.Variants, &m)
+func (r reader) read(f *api.Feature, parent func(string) *api.Feature) toggleSpec {
+	var spec toggleSpec
+	spec.can = r.outcomes(f, f.Variants, &spec)
 	if f.Dependencies != nil {
 		for _, d := range *f.Dependencies {
-			switch r.satisfies(d, parent(d.Feature), &m) {
+			switch r.satisfies(d, parent(d.Feature), &spec) {
 			case some:
-				m.can.none = true
+				spec.can.none = true
 			case nobody:
-				m.can = outcomes{none: true}
+				spec.can = outcomes{none: true}
 			}
 		}
 	}
 	none := func(name string) bool { return r.boolean || name == disabled }
-	if slices.ContainsFunc(m.can.names, none) {
-		m.can.bare, m.can.names = true, slices.DeleteFunc(m.can.names, none)
+	if slices.ContainsFunc(spec.can.names, none) {
+		spec.can.bare, spec.can.names = true, slices.DeleteFunc(spec.can.names, none)
 	}
-	m.state = m.can.state()
-	return m
+	spec.state = spec.can.state()
+	return spec
 }
 
 // state returns the state of a toggle with these outcomes.
@@ -148,28 +149,28 @@ const (
 
 // outcomes returns what f can give, dependencies aside. variants are those of a
 // strategy that has none of its own.
-func (r reader) outcomes(f *api.Feature, variants []api.VariantInternal, m *meaning) outcomes {
+func (r reader) outcomes(f *api.Feature, variants []api.VariantInternal, spec *toggleSpec) outcomes {
 	var o outcomes
 	switch {
 	case !f.Enabled:
 		o.none = true
 		return o
 	case len(f.Strategies) == 0:
-		o.add(variants, m)
+		o.add(variants, spec)
 		return o
 	}
 	for i := range f.Strategies {
 		s := &f.Strategies[i]
-		who := r.audience(s, m)
+		who := r.audience(s, spec)
 		if who == nobody {
 			continue
 		}
 		_, grouped := s.Parameters["groupId"].(string)
 		switch {
 		case len(s.Variants) == 0:
-			o.add(variants, m)
+			o.add(variants, spec)
 		case grouped:
-			o.add(s.Variants, m)
+			o.add(s.Variants, spec)
 		default:
 			o.none = true
 		}
@@ -182,7 +183,7 @@ func (r reader) outcomes(f *api.Feature, variants []api.VariantInternal, m *mean
 }
 
 // add adds what a list of variants can give.
-func (o *outcomes) add(variants []api.VariantInternal, m *meaning) {
+func (o *outcomes) add(variants []api.VariantInternal, spec *toggleSpec) {
 	if len(variants) == 0 {
 		o.bare = true
 		return
@@ -206,40 +207,39 @@ func (o *outcomes) add(variants []api.VariantInternal, m *meaning) {
 	case weighty == 0:
 		name(disabled)
 	case weighty > 1:
-		m.variantSeeds = seed(m.variantSeeds, variants[0].Stickiness) // the first one's goes for all
+		spec.variantSeeds = seed(spec.variantSeeds, variants[0].Stickiness) // the first one's goes for all
 	}
 }
 
-// seed adds a field that the client hashes on.
-func seed(seeds []string, field string) []string {
-	if field == "" {
-		field = seedDefault
+// seed adds fields that the client hashes on.
+func seed(seeds []string, fields ...string) []string {
+	for _, field := range fields {
+		if field = cmp.Or(field, seedDefault); !slices.Contains(seeds, field) {
+			seeds = append(seeds, field)
+		}
 	}
-	if slices.Contains(seeds, field) {
-		return seeds
-	}
-	return append(seeds, field)
+	return seeds
 }
 
 // audience returns whom a strategy matches.
-func (r reader) audience(s *api.Strategy, m *meaning) audience {
+func (r reader) audience(s *api.Strategy, spec *toggleSpec) audience {
 	for i := range s.Constraints {
 		if !knows(s.Constraints[i].Operator) {
 			return nobody
 		}
 	}
-	who := r.matches(s, m)
+	who := r.matches(s, spec)
 	if who == everybody && len(s.Constraints)+len(s.Segments) > 0 {
 		who = some
 	}
 	if who != nobody && len(s.Segments) > 0 {
-		m.segments = true
+		spec.segments = true
 	}
 	return who
 }
 
 // matches returns whom a strategy matches, constraints and segments aside.
-func (r reader) matches(s *api.Strategy, m *meaning) audience {
+func (r reader) matches(s *api.Strategy, spec *toggleSpec) audience {
 	switch p := s.Parameters; s.Name {
 	case "default":
 		return everybody
@@ -249,20 +249,20 @@ func (r reader) matches(s *api.Strategy, m *meaning) audience {
 		case who == nobody:
 		case sticky == "" || sticky == seedDefault || sticky == seedRandom:
 			if who == some {
-				m.selectSeeds = seed(m.selectSeeds, sticky)
+				spec.selectSeeds = seed(spec.selectSeeds, sticky)
 			}
 		default:
-			return min(who, r.having(sticky))
+			return min(who, r.withField(sticky))
 		}
 		return who
 	case "gradualRolloutUserId":
-		return min(share(p["percentage"]), r.having("userId"), given(p["groupId"]))
+		return min(share(p["percentage"]), r.withField("userId"), given(p["groupId"]))
 	case "gradualRolloutSessionId":
-		return min(share(p["percentage"]), r.having("sessionId"), given(p["groupId"]))
+		return min(share(p["percentage"]), r.withField("sessionId"), given(p["groupId"]))
 	case "gradualRolloutRandom":
 		who := share(p["percentage"])
 		if who == some {
-			m.selectSeeds = seed(m.selectSeeds, seedRandom)
+			spec.selectSeeds = seed(spec.selectSeeds, seedRandom)
 		}
 		return who
 	case "userWithId":
@@ -278,8 +278,8 @@ func (r reader) matches(s *api.Strategy, m *meaning) audience {
 	return nobody
 }
 
-// having returns the units whose context has a field.
-func (r reader) having(field string) audience {
+// withField returns the units whose context has the field.
+func (r reader) withField(field string) audience {
 	if (field == "userId" || field == "sessionId") && !r.foreign {
 		return everybody
 	}
@@ -343,21 +343,17 @@ func knows(op api.Operator) bool {
 
 // satisfies returns for whom a dependency is met. The client looks at the
 // variants of a parent's strategies only, and at no grandparents.
-func (r reader) satisfies(d api.Dependency, parent *api.Feature, m *meaning) audience {
+func (r reader) satisfies(d api.Dependency, parent *api.Feature, spec *toggleSpec) audience {
 	if parent == nil || parent.Dependencies != nil && len(*parent.Dependencies) > 0 {
 		return nobody
 	}
-	var pm meaning
-	of := r.outcomes(parent, nil, &pm)
-	m.segments = m.segments || pm.segments
-	for _, field := range pm.selectSeeds {
-		m.selectSeeds = seed(m.selectSeeds, field)
-	}
+	var theirs toggleSpec
+	of := r.outcomes(parent, nil, &theirs)
+	spec.segments = spec.segments || theirs.segments
+	spec.selectSeeds = seed(spec.selectSeeds, theirs.selectSeeds...)
 	choosy := d.Variants != nil && len(*d.Variants) > 0
 	if choosy {
-		for _, field := range pm.variantSeeds {
-			m.selectSeeds = seed(m.selectSeeds, field)
-		}
+		spec.selectSeeds = seed(spec.selectSeeds, theirs.variantSeeds...)
 	}
 	wanted := func(selected bool, name string) bool {
 		if d.Enabled != nil && !*d.Enabled {
@@ -395,7 +391,7 @@ func (r reader) satisfies(d api.Dependency, parent *api.Feature, m *meaning) aud
 // the name of its variant, "" for none.
 //
 // The first case compares pointers, since the client itself can write to the
-// variable behind this one, see [New].
+// variable behind this one: see "Limits of the client".
 func outcome(v *api.Variant) (selected bool, name string) {
 	switch {
 	case v == api.DISABLED_VARIANT || !v.FeatureEnabled:

@@ -42,7 +42,7 @@ type view struct {
 
 // A toggle is one definition, and what is needed to evaluate it.
 type toggle struct {
-	meaning
+	toggleSpec
 	name string
 	pin  uc.VariantOption // has the client evaluate this very definition
 }
@@ -178,8 +178,8 @@ func (r *Rollout) draw(t *toggle, field string, req core.Request, c ucontext.Con
 
 // unseeded returns the field that the client would need to answer alike every
 // time, and that c lacks. "" if it has all.
-func (m *meaning) unseeded(c *ucontext.Context) string {
-	for _, seeds := range [...][]string{m.selectSeeds, m.variantSeeds} {
+func (spec *toggleSpec) unseeded(c *ucontext.Context) string {
+	for _, seeds := range [...][]string{spec.selectSeeds, spec.variantSeeds} {
 		for _, field := range seeds {
 			switch field {
 			case seedDefault:
@@ -261,7 +261,7 @@ func (r *Rollout) learn(experiment string, of *definitions) (*toggle, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &toggle{name: f.Name, meaning: r.reader.read(f, func(name string) *api.Feature { return of.byName[name] })}
+	t := &toggle{name: f.Name, toggleSpec: r.reader.read(f, func(name string) *api.Feature { return of.byName[name] })}
 	if t.segments && !of.fresh && t.state != core.Off {
 		return nil, fmt.Errorf("toggle %q uses segments, which backups and bootstrap data do not hold, and no server answered yet: %w",
 			f.Name, core.ErrNotReady)

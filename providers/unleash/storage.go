@@ -1,12 +1,12 @@
 package unleash
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -108,11 +108,9 @@ func (s *Storage) Persist() error {
 	return s.inner.Persist()
 }
 
-// Get returns a toggle from the wrapped storage.
+// Get and List are those of the wrapped storage.
 func (s *Storage) Get(name string) (any, bool) { return s.inner.Get(name) }
-
-// List returns all toggles of the wrapped storage.
-func (s *Storage) List() []any { return s.inner.List() }
+func (s *Storage) List() []any                 { return s.inner.List() }
 
 // publish makes what the wrapped storage holds known to rollouts. The client
 // never calls it twice at the same time.
@@ -130,44 +128,27 @@ func (s *Storage) publish(fresh bool) {
 	}
 	if names := changed(old, now); len(names) > 0 {
 		s.hooks.add(func() {
-			defer s.recovered()
+			defer logPanic(s.log(), "OnChange")
 			s.onChange(names)
 		})
 	}
 }
 
-func (s *Storage) recovered() {
-	if p := recover(); p != nil {
-		s.log().Error("unleash: OnChange panicked", "panic", p, "stack", string(debug.Stack()))
-	}
-}
-
-func (s *Storage) log() *slog.Logger {
-	if s.logger != nil {
-		return s.logger
-	}
-	return slog.Default()
-}
+func (s *Storage) log() *slog.Logger { return cmp.Or(s.logger, slog.Default()) }
 
 // changed returns the names of the toggles that differ, sorted.
 func changed(old, now *definitions) []string {
-	names := map[string]bool{}
-	if old != nil {
-		for name, f := range old.byName {
-			if g := now.byName[name]; g == nil || !reflect.DeepEqual(f, g) {
-				names[name] = true
-			}
-		}
+	if old == nil {
+		old = &definitions{}
 	}
-	for name := range now.byName {
-		if old == nil || old.byName[name] == nil {
-			names[name] = true
-		}
-	}
+	names := maps.Clone(now.byName)
+	maps.Copy(names, old.byName)
+	maps.DeleteFunc(names, func(name string, _ *api.Feature) bool {
+		return reflect.DeepEqual(old.byName[name], now.byName[name])
+	})
 	return slices.Sorted(maps.Keys(names))
 }
 
-// load implements source.
 func (s *Storage) load(bool) (*definitions, error) {
 	known := s.known.Load()
 	switch {
@@ -181,7 +162,6 @@ func (s *Storage) load(bool) (*definitions, error) {
 	return known, nil
 }
 
-// begin implements source.
 func (s *Storage) begin() error {
 	s.use.RLock()
 	if s.closed {
@@ -191,5 +171,4 @@ func (s *Storage) begin() error {
 	return nil
 }
 
-// end implements source.
 func (s *Storage) end() { s.use.RUnlock() }
