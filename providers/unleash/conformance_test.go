@@ -1,11 +1,13 @@
-package unleash
+package unleash_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,92 +17,88 @@ import (
 	"github.com/rolloutkit/rolloutkit/conformance"
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
+	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
-// TestConformance is against a real server, whose toggles are made by its admin
-// API.
+// Toggles are made by a real server's admin API.
 func TestConformance(t *testing.T) {
 	server := unleashtest.Shared(t)
-	report := conformance.Run(t, conformance.Harness{
+	conforms(t, conformance.Harness{
 		Name: "unleash",
 		New: func(t *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
-			put := func(f conformance.Flag) unleashtest.Toggle {
-				toggle := toggleOf(f)
+			s := overReal(t, server)
+			set := func(f conformance.Flag) {
 				if !f.Missing {
-					server.Put(t, toggle)
+					s.put(t, server, toggleOf(f))
 				}
-				return toggle
 			}
-			toggle := put(f)
-			r := overReal(t, server, nil)
-			if !f.Missing {
-				sees(t, r, toggle)
-			}
-			return r, func(f conformance.Flag) { sees(t, r, put(f)) }
+			set(f)
+			return s, set
 		},
-		NotReady: unready,
 	})
-	require.True(t, report.Conformant())
 }
 
-// TestConformanceOfBootstrapData is the same without a server: toggles are what
-// the client was started with, until a server answers.
+// Toggles are what the client was started with, until a server answers.
 func TestConformanceOfBootstrapData(t *testing.T) {
-	report := conformance.Run(t, conformance.Harness{Name: "unleash-bootstrap", New: bootstrapped(nil), NotReady: unready})
-	require.True(t, report.Conformant())
+	conforms(t, conformance.Harness{Name: "unleash-bootstrap", New: bootstrapped(unleash.Options{})})
 }
 
-// TestConformanceOfBooleanToggles ignores what the toggles name.
 func TestConformanceOfBooleanToggles(t *testing.T) {
-	report := conformance.Run(t, conformance.Harness{
-		Name: "unleash-boolean", New: bootstrapped(&Options{Boolean: true}), NotReady: unready,
+	conforms(t, conformance.Harness{
+		Name: "unleash-boolean", New: bootstrapped(unleash.Options{Boolean: true}),
 		Unsupported: map[core.Capability]string{core.NamesVariants: "Options.Boolean has variants not looked at"},
 	})
-	require.True(t, report.Conformant())
 }
 
-func unready(t *testing.T) core.Rollout {
-	s := NewStorage(nil, nil)
-	return New(newClient(t, nowhere, uc.WithStorage(s)), &Options{Storage: s})
+func conforms(t *testing.T, h conformance.Harness) {
+	h.NotReady = func(t *testing.T) core.Rollout { return newSystem(t, nowhere, unleash.Options{}) }
+	require.True(t, conformance.Run(t, h).Conformant())
 }
 
-func bootstrapped(opts *Options) func(*testing.T, conformance.Flag) (core.Rollout, func(conformance.Flag)) {
+func bootstrapped(opts unleash.Options) func(*testing.T, conformance.Flag) (core.Rollout, func(conformance.Flag)) {
 	return func(t *testing.T, f conformance.Flag) (core.Rollout, func(conformance.Flag)) {
-		o := Options{}
-		if opts != nil {
-			o = *opts
-		}
-		server := newFake(t, "[]")
+		server := newFake(t, "")
 		server.answer(http.StatusServiceUnavailable)
-		bootstrap := &uc.BootstrapStorage{Reader: strings.NewReader(`{"version":1,"features":` + featuresOf(t, f) + `}`)}
-		o.Storage = NewStorage(bootstrap, nil)
-		r := New(newClient(t, server.URL, uc.WithStorage(o.Storage), counting, seldom), &o)
-		return r, func(f conformance.Flag) {
-			server.set(t, featuresOf(t, f), "")
+		opts.Storage = unleash.NewStorage(&uc.BootstrapStorage{Reader: strings.NewReader(answered(t, featuresOf(t, f, toggleOf(f)), ""))}, nil)
+		s := newSystem(t, server.URL, opts)
+		return s, func(f conformance.Flag) {
+			toggle := toggleOf(f)
+			server.set(t, featuresOf(t, f, toggle), "")
 			server.answer(0)
-			sees(t, r, toggleOf(f))
+			s.sees(t, toggle)
 		}
 	}
 }
 
-// featuresOf returns f as a server sends it, beside another toggle.
-func featuresOf(t *testing.T, f conformance.Flag) string {
-	features := []any{map[string]any{"name": "another", "enabled": true}}
-	if toggle := toggleOf(f); !f.Missing {
-		features = append(features, map[string]any{
-			"name": toggle.Name, "enabled": !toggle.Disabled, "strategies": toggle.Strategies,
-		})
+// featuresOf returns f's toggle as a server sends it, beside another one.
+func featuresOf(t *testing.T, f conformance.Flag, toggle unleashtest.Toggle) string {
+	const another = `{"name":"another","enabled":true}`
+	if f.Missing {
+		return another
 	}
-	text, err := json.Marshal(features)
+	text, err := json.Marshal(map[string]any{"name": toggle.Name, "enabled": !toggle.Disabled, "strategies": toggle.Strategies,
+		"description": toggle.Description})
 	require.NoError(t, err)
-	return string(text)
+	return another + "," + string(text)
+}
+
+// revision tells toggles of one name apart, by their descriptions.
+var revision atomic.Int64
+
+// sees waits until rollouts evaluate by the toggle as it is now.
+func (s *system) sees(t testing.TB, toggle unleashtest.Toggle) {
+	t.Helper()
+	eventually(t, func() bool {
+		f := s.storage.Known(toggle.Name)
+		return f != nil && f.Description == toggle.Description
+	})
 }
 
 // toggleOf returns f as a toggle: a strategy for each target, and one for all
 // others, which selects all but control and splits them by weight. So control is
 // who is not selected, and a growing share takes units from control alone.
 func toggleOf(f conformance.Flag) unleashtest.Toggle {
-	toggle := unleashtest.Toggle{Name: f.Experiment}
+	toggle := unleashtest.Toggle{Name: f.Experiment, Description: fmt.Sprint("revision ", revision.Add(1))}
 	var kept []string // from being selected
 	for _, key := range slices.Sorted(maps.Keys(f.Targets)) {
 		if f.Targets[key] == core.Control {

@@ -1,14 +1,18 @@
-package unleash
+package unleash_test
 
 import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	uc "github.com/Unleash/unleash-client-go/v4"
+
+	"github.com/rolloutkit/rolloutkit/internal/logbook"
+	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
 // A recorder is a listener of everything.
@@ -23,7 +27,7 @@ func (r recorder) OnSent(uc.MetricsData)           { r.calls <- "sent" }
 func (r recorder) OnRegistered(uc.ClientData)      { r.calls <- "registered" }
 func (r recorder) OnImpression(uc.ImpressionEvent) { r.calls <- "impression" }
 
-func callAll(l *Listener) {
+func callAll(l *unleash.Listener) {
 	l.OnError(errors.New("e"))
 	l.OnWarning(errors.New("w"))
 	l.OnReady()
@@ -36,7 +40,7 @@ func callAll(l *Listener) {
 
 func TestDetachHandsOnInOrder(t *testing.T) {
 	r := recorder{calls: make(chan string)} // unbuffered: nobody waits for it
-	l := Detach(r)
+	l := unleash.Detach(r)
 	callAll(l)
 	for _, want := range []string{"error e", "warning w", "ready", "update", "count x", "sent", "registered", "impression"} {
 		require.Equal(t, want, <-r.calls)
@@ -44,55 +48,63 @@ func TestDetachHandsOnInOrder(t *testing.T) {
 	require.Zero(t, l.Dropped())
 }
 
-// readiness has one method, where the client itself wants two.
-type readiness struct{ reached chan struct{} }
-
-func (r readiness) OnReady() { close(r.reached) }
-
-func TestDetachNeedsOneMethod(t *testing.T) {
-	r := readiness{reached: make(chan struct{})}
-	callAll(Detach(r))
-	<-r.reached
+// A waiting has two methods, where the client itself wants more. The first
+// waits until it is let go.
+type waiting struct {
+	began, release chan struct{}
+	updates        atomic.Int64
 }
 
-func TestDetachOfWhatIsNoListener(t *testing.T) {
-	l := Detach(struct{}{})
-	callAll(l)
-	require.Empty(t, l.pending.waiting)
-}
+func (w *waiting) OnReady() { w.began <- struct{}{}; <-w.release }
 
-func TestDetachDrops(t *testing.T) {
-	r := recorder{calls: make(chan string)}
-	l := Detach(r)
+func (w *waiting) OnUpdate() { w.updates.Add(1) }
+
+func TestDetachDropsWhatWaitsTooLong(t *testing.T) {
+	w := &waiting{began: make(chan struct{}), release: make(chan struct{})}
+	l := unleash.Detach(w)
 	l.OnReady()
-	eventually(t, func() bool { // the goroutine took it and waits in it
-		l.pending.mu.Lock()
-		defer l.pending.mu.Unlock()
-		return len(l.pending.waiting) == 0
-	})
-	for range maxPending + 5 {
+	<-w.began
+	for range 4096 + 5 {
 		l.OnUpdate()
+		l.OnCount("x", true) // of which it does not want to hear
 	}
 	require.Equal(t, int64(5), l.Dropped())
-	for range 1 + maxPending {
-		<-r.calls
-	}
-	eventually(t, func() bool { // its goroutine ends where nothing waits
-		l.pending.mu.Lock()
-		defer l.pending.mu.Unlock()
-		return !l.pending.running
-	})
+	w.release <- struct{}{}
+	eventually(t, func() bool { return w.updates.Load() == 4096 })
 	l.OnReady()
-	require.Equal(t, "ready", <-r.calls, "and another one begins")
+	<-w.began
+	w.release <- struct{}{}
 }
 
+// An evaluator is a listener that does something when toggles change, from the
+// goroutine that every evaluation waits for.
+type evaluator struct {
+	uc.NoopListener
+	update func()
+}
+
+func (l *evaluator) OnUpdate() { l.update() }
+
 func TestDetachRecovers(t *testing.T) {
-	j := &journal{}
-	old := slog.Default()
-	slog.SetDefault(j.logger())
+	log, old := &logbook.Book{}, slog.Default()
+	slog.SetDefault(log.Logger())
 	t.Cleanup(func() { slog.SetDefault(old) })
-	l := Detach(&evaluator{update: func() { panic("in a listener") }})
-	l.OnUpdate()
-	l.OnUpdate()
-	eventually(t, func() bool { return strings.Count(j.String(), "in a listener") == 2 })
+	s, f := over(t, enabled(), unleash.Options{}, uc.WithListener(unleash.Detach(&evaluator{update: func() { panic("in a listener") }})))
+	for n := range 2 {
+		f.set(t, enabled(), "")
+		eventually(t, func() bool { return strings.Count(log.String(), "unleash: a listener panicked") == n+1 })
+	}
+	require.NoError(t, failure(t, s))
+}
+
+func TestDetachedListenersMayEvaluate(t *testing.T) {
+	var s *system
+	made, answers := make(chan struct{}), make(chan error, 100)
+	s, f := over(t, enabled(), unleash.Options{}, counting, seldom, uc.WithListener(unleash.Detach(&evaluator{update: func() {
+		<-made
+		answers <- failure(t, s)
+	}})))
+	close(made)
+	f.set(t, enabled(share100()), "")
+	requireReturns(t, func() { require.NoError(t, <-answers) })
 }

@@ -1,8 +1,6 @@
-package unleash
+package unleash_test
 
 import (
-	"context"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +11,8 @@ import (
 
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/core/memstore"
+	"github.com/rolloutkit/rolloutkit/internal/tracking"
+	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
 // A counter is a listener that counts evaluations.
@@ -38,6 +38,12 @@ func (c *counter) OnImpression(e uc.ImpressionEvent) {
 	c.impressions = append(c.impressions, e)
 }
 
+func (c *counter) of(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts[name]
+}
+
 // require waits until the client, which calls listeners a moment later, has
 // counted want evaluations of a toggle. It is asked after later evaluations
 // too, so one too many shows.
@@ -47,25 +53,17 @@ func (c *counter) require(t *testing.T, name string, want int) {
 	require.Equal(t, want, c.of(name))
 }
 
-func (c *counter) of(name string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.counts[name]
-}
-
-// TestMetricsCountEvaluations: one evaluation is one count, whatever it
-// answers, and the server is sent as many. An unknown toggle is not evaluated.
+// One evaluation is one count, whatever it answers, and the server is sent as
+// many. An unknown toggle is not evaluated.
 func TestMetricsCountEvaluations(t *testing.T) {
 	c := &counter{}
-	r, f := over(t, "["+enabled(share50())+`,{"name":"off"}]`, nil,
+	s, f := over(t, enabled(share50())+`,{"name":"off"}`, unleash.Options{},
 		uc.WithListener(c), counting, uc.WithMetricsInterval(10*time.Millisecond))
 	for i := range 20 {
-		_, err := ask(r, "x", string(rune('a'+i)))
-		require.NoError(t, err)
-		_, err = ask(r, "off", string(rune('a'+i)))
-		require.NoError(t, err)
-		_, err = ask(r, "unknown", string(rune('a'+i)))
-		require.ErrorIs(t, err, core.ErrFlagNotFound)
+		for _, name := range []string{"x", "off", "unknown"} {
+			_, err := ask(t, s, name, string(rune('a'+i)))
+			require.Equal(t, name == "unknown", err != nil)
+		}
 	}
 	c.require(t, "x", 20)
 	c.require(t, "off", 20)
@@ -73,14 +71,27 @@ func TestMetricsCountEvaluations(t *testing.T) {
 	require.Zero(t, c.of("unknown"))
 }
 
-// TestMetricsCountTrials: Unleash counts a trial once, stored hits and excluded
-// units included, however much is asked of it.
+// experiment returns an experiment with the variant "red", over r and a memory
+// store.
+func experiment(t *testing.T, name string, r core.Rollout) (*core.Experiment[string, string], *tracking.Recorder, *memstore.Store) {
+	t.Helper()
+	events, store := &tracking.Recorder{}, memstore.New(nil)
+	client, err := core.New(core.Config{Rollout: r, Store: store, InsecureNoSecret: true, Tracker: events})
+	require.NoError(t, err)
+	return core.MustDefine(client, core.Definition[string, string]{
+		Name:     name,
+		Unit:     core.Actor[string],
+		Control:  core.Variant[string, string]{Value: "grey"},
+		Variants: []core.Variant[string, string]{{Name: "red", Value: "red"}},
+	}), events, store
+}
+
+// Unleash counts a trial once, stored hits and excluded units included, however
+// much is asked of it.
 func TestMetricsCountTrials(t *testing.T) {
 	c := &counter{}
-	r, _ := over(t, "["+enabled(share100(variants("red=1", "")))+"]", nil, uc.WithListener(c), counting, seldom)
-	exp := experiment(t, r)
-	ctx := context.Background()
-
+	s, _ := over(t, enabled(share100(variants("red=1", ""))), unleash.Options{}, uc.WithListener(c), counting, seldom)
+	exp, _, _ := experiment(t, "x", s)
 	trial := exp.For("ada")
 	_, err := trial.Run(ctx)
 	require.NoError(t, err)
@@ -97,31 +108,12 @@ func TestMetricsCountTrials(t *testing.T) {
 	c.require(t, "x", 3)
 }
 
-// experiment returns the experiment "x" with the variant "red", over r and a
-// memory store.
-func experiment(t *testing.T, r core.Rollout) *core.Experiment[string, string] {
-	t.Helper()
-	client, err := core.New(core.Config{Rollout: r, Store: memstore.New(nil), InsecureNoSecret: true,
-		Tracker: core.TrackerFunc(func(context.Context, core.Event) error { return nil })})
-	require.NoError(t, err)
-	exp, err := core.Define(client, core.Definition[string, string]{
-		Name:     "x",
-		Unit:     func(id string) core.Unit { return core.Actor(id) },
-		Control:  core.Variant[string, string]{Value: "grey"},
-		Variants: []core.Variant[string, string]{{Name: "red", Value: "red"}},
-	})
-	require.NoError(t, err)
-	return exp
-}
-
-// TestMetricsWithout is the way for who wants none: nothing is counted, and
-// nothing is sent.
+// The way for who wants none: nothing is counted, and nothing is sent.
 func TestMetricsWithout(t *testing.T) {
 	c := &counter{}
-	r, f := over(t, "["+enabled()+"]", nil, uc.WithListener(c), uc.WithMetricsInterval(time.Millisecond))
+	s, f := over(t, enabled(), unleash.Options{}, uc.WithListener(c), uc.WithMetricsInterval(time.Millisecond))
 	for range 20 {
-		_, err := ask(r, "x", "alice")
-		require.NoError(t, err)
+		require.NoError(t, failure(t, s))
 	}
 	n := f.fetches.Load()
 	eventually(t, func() bool { return f.fetches.Load() > n+1 })
@@ -129,17 +121,14 @@ func TestMetricsWithout(t *testing.T) {
 	require.Zero(t, f.counted.Load())
 }
 
-// TestImpressions is the way to analytics: Unleash has no endpoint for
-// conversions, but tells the app of each evaluation, with the experiment's key.
+// Unleash has no endpoint for conversions, but tells the app of each evaluation,
+// with the experiment's key.
 func TestImpressions(t *testing.T) {
 	c := &counter{}
-	toggle := strings.Replace(enabled(share100(variants("red=1", ""))), `"enabled"`, `"impressionData":true,"enabled"`, 1)
-	r, _ := over(t, "["+toggle+"]", nil, uc.WithListener(Detach(c)))
-	exp := experiment(t, r)
-	a := exp.Assign(context.Background(), "ada")
+	s, _ := over(t, with(`"impressionData":true`, enabled(share100(variants("red=1", "")))), unleash.Options{}, uc.WithListener(unleash.Detach(c)))
+	exp, _, _ := experiment(t, "x", s)
+	a := exp.Assign(ctx, "ada")
 	eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.impressions) == 1 })
 	e := c.impressions[0]
-	require.Equal(t, "x", e.FeatureName)
-	require.Equal(t, "red", e.Variant)
-	require.Equal(t, a.Key, e.Context.UserId)
+	require.Equal(t, []string{"x", "red", a.Key}, []string{e.FeatureName, e.Variant, e.Context.UserId})
 }

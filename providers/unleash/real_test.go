@@ -1,26 +1,19 @@
-package unleash
+package unleash_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
-	"reflect"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	uc "github.com/Unleash/unleash-client-go/v4"
-	"github.com/Unleash/unleash-client-go/v4/api"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/core/memstore"
-	"github.com/rolloutkit/rolloutkit/internal/unleashtest"
+	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
+	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
 // TestMain ends the real server that the tests may have started.
@@ -30,229 +23,134 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// overReal returns a rollout over a client of the server, made as the package
-// comment says, once the client has the server's toggles.
-func overReal(t testing.TB, server *unleashtest.Server, opts *Options, options ...uc.ConfigOption) *Rollout {
+// overReal returns a system of the server, made as the package comment says,
+// once it has the server's toggles.
+func overReal(t testing.TB, server *unleashtest.Server, options ...uc.ConfigOption) *system {
 	t.Helper()
-	o := Options{}
-	if opts != nil {
-		o = *opts
-	}
-	o.Storage = NewStorage(nil, nil)
-	client := newClient(t, server.URL, append([]uc.ConfigOption{
-		uc.WithStorage(o.Storage), counting, seldom, uc.WithRefreshInterval(50 * time.Millisecond),
+	s := newSystem(t, server.URL, unleash.Options{}, append([]uc.ConfigOption{
+		counting, seldom, uc.WithRefreshInterval(50 * time.Millisecond),
 		uc.WithCustomHeaders(http.Header{"Authorization": {unleashtest.ClientToken}}),
 	}, options...)...)
-	eventually(t, func() bool { d, err := o.Storage.load(false); return err == nil && d.fresh })
-	return New(client, &o)
+	s.client.WaitForReady()
+	return s
 }
 
-// sees waits until the client of r has the toggle as it is now.
-func sees(t testing.TB, r *Rollout, toggle unleashtest.Toggle) {
+// put has the server hold a toggle, and returns when the client knows.
+func (s *system) put(t testing.TB, server *unleashtest.Server, toggle unleashtest.Toggle) {
 	t.Helper()
-	var strategies []api.Strategy
-	var parents []api.Dependency
-	convert(t, toggle.Strategies, &strategies)
-	convert(t, toggle.Parents, &parents)
-	var f *api.Feature
-	defer func() {
-		if t.Failed() {
-			t.Logf("want %+v, the client has %+v", toggle, f)
-		}
-	}()
-	eventually(t, func() bool {
-		known, err := r.opts.Storage.load(false)
-		if err != nil || known.byName[toggle.Name] == nil {
-			return false
-		}
-		f = known.byName[toggle.Name]
-		var has []api.Dependency
-		if f.Dependencies != nil {
-			has = *f.Dependencies
-		}
-		return f.Enabled == !toggle.Disabled && len(has) == len(parents) &&
-			(toggle.Strategies == nil || reflect.DeepEqual(tidy(strategies), tidy(f.Strategies)))
-	})
+	server.Put(t, toggle)
+	s.sees(t, toggle)
 }
 
-// convert goes by way of JSON from the terms of the admin API to the client's.
-func convert(t testing.TB, from, into any) {
-	text, err := json.Marshal(from)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, into))
+// redFor returns a toggle that gives a percentage of the units red.
+func redFor(percent int, name string) unleashtest.Toggle {
+	return unleashtest.Toggle{Name: name, Description: "made", Strategies: []unleashtest.Strategy{
+		unleashtest.Gradual(name, percent, unleashtest.Weighted("red", 1000))}}
 }
 
-// tidy returns strategies without what the server changes: it sorts variants by
-// name, and sends empty lists for none.
-func tidy(strategies []api.Strategy) []api.Strategy {
-	out := []api.Strategy{}
-	for _, s := range strategies {
-		s.Parameters = maps.Clone(s.Parameters)
-		if s.Parameters == nil {
-			s.Parameters = api.ParameterMap{}
-		}
-		s.Constraints = append([]api.Constraint{}, s.Constraints...)
-		for i := range s.Constraints {
-			s.Constraints[i].Values = append([]string{}, s.Constraints[i].Values...)
-		}
-		s.Segments = append([]int{}, s.Segments...)
-		s.Variants = append([]api.VariantInternal{}, s.Variants...)
-		slices.SortFunc(s.Variants, func(a, b api.VariantInternal) int { return strings.Compare(a.Name, b.Name) })
-		out = append(out, s)
-	}
-	return out
-}
-
-// TestFlipsAreSeen: no restart, of anything.
+// No restart, of anything.
 func TestFlipsAreSeen(t *testing.T) {
 	server := unleashtest.Shared(t)
-	toggle := unleashtest.Toggle{Name: "flips", Strategies: []unleashtest.Strategy{
-		unleashtest.Gradual("flips", 100, unleashtest.Weighted("red", 1000))}}
-	server.Put(t, toggle)
-	r := overReal(t, server, nil)
+	s := overReal(t, server)
+	s.put(t, server, redFor(100, "flips"))
 	answers := func(want string) {
 		t.Helper()
-		eventually(t, func() bool {
-			d, err := ask(r, "flips", "alice", "control", "red")
-			return err == nil && decisionText(d) == want
-		})
+		eventually(t, func() bool { return gets(t, s, "flips", "alice", "control", "red") == want })
 	}
 	answers("on red")
 	server.Enable(t, "flips", false)
 	answers("off")
 	server.Enable(t, "flips", true)
 	answers("on red")
-
 	server.Archive(t, "flips")
-	eventually(t, func() bool { _, err := ask(r, "flips", "alice", "control", "red"); return err != nil })
-	_, err := ask(r, "flips", "alice", "control", "red")
+	var err error
+	eventually(t, func() bool { _, err = ask(t, s, "flips", "alice", "control", "red"); return err != nil })
 	require.ErrorIs(t, err, core.ErrFlagNotFound)
 }
 
-// TestServerDies: what was known stays, with and without a restart of the app.
+// What was known stays, with and without a restart of the app.
 func TestServerDies(t *testing.T) {
 	server := unleashtest.Shared(t)
-	toggle := unleashtest.Toggle{Name: "survives", Strategies: []unleashtest.Strategy{
-		unleashtest.Gradual("survives", 50, unleashtest.Weighted("red", 1000))}}
-	server.Put(t, toggle)
-	dies := server.Twin(t)
-	dir := t.TempDir()
-	l := &errorListener{errors: make(chan error, 1)}
-	r := overReal(t, dies, nil, uc.WithBackupPath(dir), uc.WithListener(Detach(l)))
-	sees(t, r, toggle)
-	all := func(r *Rollout) string {
-		text := ""
+	server.Put(t, redFor(50, "survives"))
+	dies, dir, l := server.Twin(t), t.TempDir(), &failing{errors: make(chan error, 1)}
+	s := overReal(t, dies, uc.WithBackupPath(dir), uc.WithListener(unleash.Detach(l)))
+	s.sees(t, redFor(50, "survives"))
+	all := func(r core.Rollout) (texts []string) {
 		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-			d, err := ask(r, "survives", key, "control", "red")
-			require.NoError(t, err)
-			text += decisionText(d) + "\n"
+			texts = append(texts, gets(t, r, "survives", key, "control", "red"))
 		}
-		return text
+		return texts
 	}
-	before := all(r)
+	before := all(s)
 	dies.Kill()
 	require.ErrorContains(t, <-l.errors, "client/features")
-	require.Equal(t, before, all(r), "the last state")
+	require.Equal(t, before, all(s), "the last state")
+	require.Equal(t, before, all(newSystem(t, dies.URL, unleash.Options{}, uc.WithBackupPath(dir))), "the backup")
 
-	s := NewStorage(nil, nil)
-	restarted := New(newClient(t, dies.URL, uc.WithStorage(s), uc.WithBackupPath(dir)), &Options{Storage: s})
-	require.Equal(t, before, all(restarted), "the backup")
-
-	s = NewStorage(nil, nil)
-	client := newClient(t, dies.URL, uc.WithStorage(s))
-	store := memstore.New(nil)
-	var events []core.Event
-	app, err := core.New(core.Config{
-		Rollout: New(client, &Options{Storage: s}), Store: store, InsecureNoSecret: true,
-		Tracker: core.TrackerFunc(func(_ context.Context, e core.Event) error { events = append(events, e); return nil }),
-	})
-	require.NoError(t, err)
-	exp, err := core.Define(app, core.Definition[string, string]{
-		Name: "survives", Unit: func(id string) core.Unit { return core.Actor(id) },
-		Control:  core.Variant[string, string]{Value: "grey"},
-		Variants: []core.Variant[string, string]{{Name: "red", Value: "red"}},
-	})
-	require.NoError(t, err)
-	color, err := exp.Run(t.Context(), "a")
+	exp, events, store := experiment(t, "survives", newSystem(t, dies.URL, unleash.Options{}))
+	color, err := exp.Run(ctx, "a")
 	require.NoError(t, err)
 	require.Equal(t, "grey", color)
-	a := exp.Assign(t.Context(), "a")
+	a := exp.Assign(ctx, "a")
 	require.Equal(t, core.SourceError, a.Source)
 	require.ErrorIs(t, a.Err, core.ErrNotReady)
 	require.False(t, a.Tracked)
-	require.Empty(t, events)
-	_, _, found, err := store.Load(t.Context(), "survives", a.Key, nil)
-	require.NoError(t, err)
-	require.False(t, found)
+	require.Empty(t, events.Take())
+	lookups := []core.Lookup{{Experiment: "survives", Key: a.Key}}
+	require.NoError(t, store.Load(ctx, lookups))
+	require.Zero(t, lookups[0].Entry)
 }
 
-// TestRealMetrics: the server counts each evaluation once, and knows which
-// variant it named.
+// The server counts each evaluation once, and knows which variant it named.
 func TestRealMetrics(t *testing.T) {
 	server := unleashtest.Shared(t)
-	toggle := unleashtest.Toggle{Name: "counted", Strategies: []unleashtest.Strategy{
-		unleashtest.Gradual("counted", 50, unleashtest.Weighted("red", 1000))}}
-	server.Put(t, toggle)
-	r := overReal(t, server, nil, uc.WithMetricsInterval(50*time.Millisecond))
-	sees(t, r, toggle)
-	evaluate := func(key string) string {
-		d, err := ask(r, "counted", key, "control", "red")
-		require.NoError(t, err)
-		return d.Variant
-	}
+	s := overReal(t, server, uc.WithMetricsInterval(50*time.Millisecond))
+	s.put(t, server, redFor(50, "counted"))
+	evaluate := func(key string) bool { return gets(t, s, "counted", key, "control", "red") == "conditional red" }
 	counted := func() (yes, no int) {
 		yes, no, variants := server.Metrics(t, "counted")
-		if yes != variants["red"] || no != variants[disabled] {
+		if yes != variants["red"] || no != variants["disabled"] {
 			return 0, 0 // the server is still writing
 		}
 		return yes, no
 	}
 	// It writes what it was sent every few seconds, and drops what it is sent of
 	// a toggle that is too new to it. What seems dropped may only be late.
-	var first string
-	yes, no, tries := 0, 0, 0
-	for ; yes+no == 0 && tries < 6; tries++ {
+	first, tries := false, 0
+	for yes, no := 0, 0; yes+no == 0; tries++ {
+		require.Less(t, tries, 6)
 		first = evaluate("first")
-		for range 20 {
-			if yes, no = counted(); yes+no > 0 {
-				break
-			}
+		for wait := 0; yes+no == 0 && wait < 20; wait++ {
 			time.Sleep(500 * time.Millisecond)
+			yes, no = counted()
 		}
 	}
-	require.Positive(t, yes+no)
 	red := 0
 	for i := range 100 {
-		if evaluate(fmt.Sprint("unit ", i)) == "red" {
+		if evaluate(fmt.Sprint("unit ", i)) {
 			red++
 		}
 	}
 	require.Eventually(t, func() bool {
 		yes, no := counted()
 		firsts := yes + no - 100
-		if first == "red" {
+		if first {
 			yes -= firsts
-		} else {
-			no -= firsts
 		}
-		return firsts >= 1 && firsts <= tries && yes == red && no == 100-red
-	}, time.Minute, 500*time.Millisecond, "%d evaluations, %d of them red, after %d", 100, red, tries)
+		return firsts >= 1 && firsts <= tries && yes == red
+	}, time.Minute, 500*time.Millisecond, "100 evaluations, %d of them red, after %d", red, tries)
 }
 
-// TestRealBadToken: the server refuses it, which is an error and no hang.
+// The server refuses it, which is an error and no hang.
 func TestRealBadToken(t *testing.T) {
-	server := unleashtest.Shared(t)
-	l := &errorListener{errors: make(chan error, 1)}
-	s := NewStorage(nil, nil)
-	client := newClient(t, server.URL, uc.WithStorage(s), uc.WithListener(Detach(l)), counting, seldom,
+	l := &failing{errors: make(chan error, 1)}
+	s := newSystem(t, unleashtest.Shared(t).URL, unleash.Options{}, uc.WithListener(unleash.Detach(l)), counting, seldom,
 		uc.WithCustomHeaders(http.Header{"Authorization": {"default:development.nobody"}}))
 	require.ErrorContains(t, <-l.errors, "status code 401")
-	_, err := ask(New(client, &Options{Storage: s}), "x", "alice")
-	require.ErrorIs(t, err, core.ErrNotReady)
+	require.ErrorIs(t, failure(t, s), core.ErrNotReady)
 }
 
-// TestServerRefuses pins what this server does not create, for which the tests
-// have bootstrap data instead.
+// What this server does not create: tests have bootstrap data instead.
 func TestServerRefuses(t *testing.T) {
 	server := unleashtest.Shared(t)
 	server.Put(t, unleashtest.Toggle{Name: "refused"})
@@ -260,8 +158,7 @@ func TestServerRefuses(t *testing.T) {
 		Name: "userWithId", Parameters: map[string]string{"userIds": "alice"}}), "Could not find strategy")
 	require.Error(t, server.Refuses("refused", unleashtest.Strategy{
 		Name: "flexibleRollout", Variants: []unleashtest.Variant{unleashtest.Weighted("red", 0)}}), "weightless")
-	for name, legal := range map[string]bool{"a.b~c-d_E": true, "a/b": false, "a b": false, ".": false} {
-		require.Equal(t, legal, legalName(name))
+	for name, legal := range legalNames {
 		err := server.Create(name)
 		require.Equal(t, legal, err == nil, "%s: %v", name, err)
 	}

@@ -1,4 +1,4 @@
-package unleash
+package unleash_test
 
 import (
 	"encoding/json"
@@ -16,10 +16,12 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 	"github.com/rolloutkit/rolloutkit/internal/servers/realserver"
 	"github.com/rolloutkit/rolloutkit/internal/servers/unleashtest"
+	"github.com/rolloutkit/rolloutkit/providers/unleash"
 )
 
-// specCases is how many cases client-specification 6.1.0 has.
-const specCases = 279
+// specCases is how many cases of client-specification 6.1.0 are about toggles
+// that this client knows: not of the delta API.
+const specCases = 275
 
 // A specification is one file of the vendor's.
 type specification struct {
@@ -27,15 +29,6 @@ type specification struct {
 	State struct {
 		Features []json.RawMessage
 		Segments []json.RawMessage
-		Events   []struct { // of the delta API; the last word on a toggle holds
-			Type        string
-			Features    []json.RawMessage
-			Segments    []json.RawMessage
-			Feature     json.RawMessage
-			Segment     json.RawMessage
-			FeatureName string
-			SegmentID   int
-		}
 	}
 	Tests, VariantTests []struct {
 		Description string
@@ -44,11 +37,12 @@ type specification struct {
 	}
 }
 
-// TestClientSpecification runs all cases of Unleash's own specification of
-// clients. The client itself does not pass all of them, so the goal is
-// equality: for each case the rollout answers as the bare client does.
+// All cases of Unleash's own specification of clients. The client itself does
+// not pass all of them, so the goal is equality: for each case the rollout
+// answers as the bare client does.
 func TestClientSpecification(t *testing.T) {
 	const name = "unleash client-specification"
+	realserver.RequireLong(t, "over the vendor's specification")
 	realserver.Require(t, name, nil)
 	dir, err := unleashtest.Specification()
 	realserver.Require(t, name, err)
@@ -58,6 +52,9 @@ func TestClientSpecification(t *testing.T) {
 	for _, file := range files {
 		var spec specification
 		readJSON(t, filepath.Join(dir, file), &spec)
+		if spec.State.Features == nil {
+			continue
+		}
 		t.Run(spec.Name, func(t *testing.T) { cases += spec.run(t) })
 	}
 	require.Equal(t, specCases, cases)
@@ -72,35 +69,37 @@ func readJSON(t *testing.T, path string, into any) {
 
 // run returns how many cases were compared.
 func (spec *specification) run(t *testing.T) int {
-	features, segments := spec.hydrated(t)
+	state, err := json.Marshal(map[string]any{"version": 2, "features": spec.State.Features, "segments": spec.State.Segments})
+	require.NoError(t, err)
+	f := newFake(t, "")
+	f.body = string(state)
 	// The context of a case is the app's own, and draws are wanted: all as the
 	// case has it.
 	var now ucontext.Context
-	opts := &Options{AllowRandom: true, Context: func(core.Request, ucontext.Context) ucontext.Context { return now }}
-	r, f := over(t, "[]", opts, uc.WithAppName("spec"))
-	f.set(t, features, segments)
-	bare := newClient(t, f.URL, uc.WithAppName("spec"))
+	s := newSystem(t, f.URL, unleash.Options{AllowRandom: true, Context: func(core.Request, ucontext.Context) ucontext.Context { return now }},
+		uc.WithAppName("spec"))
+	bare, _ := newClient(t, f.URL, uc.WithAppName("spec"))
+	s.client.WaitForReady()
 	bare.WaitForReady()
-	eventually(t, func() bool { return len(r.client.ListFeatures()) == len(decoded(t, features)) })
 
 	cases := append(spec.Tests, spec.VariantTests...)
 	for i, c := range cases {
 		t.Run(fmt.Sprintf("%d %s", i, c.Description), func(t *testing.T) {
 			now = c.Context
-			got, err := ask(r, c.ToggleName, "k", spec.variants(t, features, c.ToggleName)...)
-			asked := uc.WithVariantContext(c.Context)
-			if err != nil {
+			toggle, asked := s.storage.Known(c.ToggleName), uc.WithVariantContext(c.Context)
+			got, err := ask(t, s, c.ToggleName, "k", variantsOf(toggle)...)
+			if toggle == nil {
 				require.ErrorIs(t, err, core.ErrFlagNotFound)
-				require.NotContains(t, byName(decoded(t, features)), c.ToggleName)
 				require.False(t, bare.IsEnabled(c.ToggleName, uc.WithContext(c.Context)))
 				require.False(t, bare.GetVariant(c.ToggleName, asked).FeatureEnabled)
 				return
 			}
+			require.NoError(t, err)
 			if got.Choose != nil {
 				want, drawn := map[string]bool{}, map[string]bool{}
 				for range 300 { // of at most four variants
 					want[bareName(bare.GetVariant(c.ToggleName, asked))] = true
-					name, err := got.Choose(t.Context())
+					name, err := got.Choose(ctx)
 					require.NoError(t, err)
 					drawn[name] = true
 				}
@@ -117,7 +116,7 @@ func (spec *specification) run(t *testing.T) int {
 				require.NotEqual(t, core.On, got.State)
 			}
 			if variant.Enabled {
-				payload, err := r.Payload(c.ToggleName, got.Variant)
+				payload, err := s.Payload(c.ToggleName, got.Variant)
 				require.NoError(t, err)
 				require.Equal(t, variant.Payload, payload)
 			}
@@ -138,81 +137,18 @@ func bareName(v *api.Variant) string {
 	return v.Name
 }
 
-// variants returns the variants of an experiment that has all those of the
+// variantsOf returns the variants of an experiment that has all those of the
 // toggle.
-func (spec *specification) variants(t *testing.T, features, toggle string) []string {
-	names := []string{core.Control}
-	f := byName(decoded(t, features))[toggle]
+func variantsOf(f *api.Feature) []string {
 	if f == nil {
-		return append(names, core.Candidate)
+		return nil
 	}
-	lists := [][]api.VariantInternal{f.Variants}
+	names, all := []string{core.Control}, f.Variants
 	for _, s := range f.Strategies {
-		lists = append(lists, s.Variants)
+		all = append(all, s.Variants...)
 	}
-	for _, list := range lists {
-		for _, v := range list {
-			names = append(names, v.Name)
-		}
+	for _, v := range all {
+		names = append(names, v.Name)
 	}
 	return names
-}
-
-func byName(list []api.Feature) map[string]*api.Feature {
-	all := map[string]*api.Feature{}
-	for i := range list {
-		all[list[i].Name] = &list[i]
-	}
-	return all
-}
-
-// hydrated returns the toggles and segments of the file. This client knows
-// nothing of the delta API, so its events are applied here.
-func (spec *specification) hydrated(t *testing.T) (features, segments string) {
-	type named struct {
-		Name string
-		ID   int
-	}
-	byKey := func(list []json.RawMessage, key func(named) string, into map[string]json.RawMessage) {
-		for _, text := range list {
-			var n named
-			require.NoError(t, json.Unmarshal(text, &n))
-			into[key(n)] = text
-		}
-	}
-	nameOf := func(n named) string { return n.Name }
-	idOf := func(n named) string { return fmt.Sprint(n.ID) }
-	fs, ss := map[string]json.RawMessage{}, map[string]json.RawMessage{}
-	byKey(spec.State.Features, nameOf, fs)
-	byKey(spec.State.Segments, idOf, ss)
-	for _, e := range spec.State.Events {
-		switch e.Type {
-		case "hydration":
-			clear(fs)
-			clear(ss)
-			byKey(e.Features, nameOf, fs)
-			byKey(e.Segments, idOf, ss)
-		case "feature-updated":
-			byKey([]json.RawMessage{e.Feature}, nameOf, fs)
-		case "feature-removed":
-			delete(fs, e.FeatureName)
-		case "segment-updated":
-			byKey([]json.RawMessage{e.Segment}, idOf, ss)
-		case "segment-removed":
-			delete(ss, fmt.Sprint(e.SegmentID))
-		default:
-			t.Fatalf("event %q is unknown", e.Type)
-		}
-	}
-	return list(t, fs), list(t, ss)
-}
-
-func list(t *testing.T, items map[string]json.RawMessage) string {
-	all := []json.RawMessage{}
-	for _, item := range items {
-		all = append(all, item)
-	}
-	text, err := json.Marshal(all)
-	require.NoError(t, err)
-	return string(text)
 }

@@ -173,17 +173,6 @@ func (s *Server) Metrics(t testing.TB, toggle string) (yes, no int, variants map
 	return yes, no, variants
 }
 
-// Features returns what the server tells clients, as it is.
-func (s *Server) Features(t testing.TB) []byte {
-	t.Helper()
-	req, err := http.NewRequest("GET", s.URL+"client/features", nil)
-	require.NoError(t, err)
-	req.Header.Set("Unleash-Client-Spec", "4.3.1") // as the Go client does
-	body, err := s.do(req, ClientToken)
-	require.NoError(t, err)
-	return body
-}
-
 func (s *Server) must(t testing.TB, method, path string, body any) {
 	t.Helper()
 	require.NoError(t, s.admin(method, path, body, nil))
