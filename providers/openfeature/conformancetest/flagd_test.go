@@ -1,6 +1,7 @@
 package conformancetest
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	flagd "github.com/open-feature/go-sdk-contrib/providers/flagd/pkg"
 	of "github.com/open-feature/go-sdk/openfeature"
+	"github.com/open-feature/go-sdk/openfeature/isolated"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/conformance"
@@ -136,3 +138,13 @@ func flagdFlag(f conformance.Flag) map[string]any {
 	}
 	return flag
 }
+
+// newAPI returns an API that knows nothing of the global one.
+func newAPI(t testing.TB) *of.EvaluationAPI {
+	api := isolated.NewAPI()
+	t.Cleanup(func() { _ = api.Shutdown(context.Background()) })
+	return api
+}
+
+// user is the evaluation context of one user.
+func user(id string) of.EvaluationContext { return of.NewEvaluationContext(id, nil) }

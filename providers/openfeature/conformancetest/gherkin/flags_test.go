@@ -21,8 +21,7 @@ type flag struct {
 	ContextEvaluator string
 }
 
-// readFlags reads the specification's flags, and adds the one that its oldest
-// scenarios expect of every SDK without telling it in a file.
+// readFlags reads the specification's flags.
 func readFlags(path string) (map[string]flag, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -39,9 +38,6 @@ func readFlags(path string) (map[string]flag, error) {
 			f.Variants[name] = exact(value)
 		}
 	}
-	external := "external"
-	flags["context-aware"] = flag{DefaultVariant: &external, Variants: map[string]any{"internal": "INTERNAL", "external": "EXTERNAL"},
-		ContextEvaluator: contextAware}
 	return flags, nil
 }
 
@@ -65,8 +61,6 @@ func exact(value any) any {
 // The expressions of the specification's flags are in a language of their own.
 // There are few, so each is written out here: which variant it gives, "" for
 // none.
-const contextAware = "the context that evaluation.feature gives"
-
 var expressions = map[string]func(attributes map[string]any) string{
 	"email == 'ballmer@macrosoft.com' ? 'zero' : ''": func(a map[string]any) string {
 		return when(a["email"] == "ballmer@macrosoft.com", "zero")
@@ -74,9 +68,6 @@ var expressions = map[string]func(attributes map[string]any) string{
 	"!customer && email == 'ballmer@macrosoft.com' && age > 10 ? 'internal' : ''": func(a map[string]any) string {
 		age, _ := a["age"].(int64)
 		return when(a["customer"] == false && a["email"] == "ballmer@macrosoft.com" && age > 10, "internal")
-	},
-	contextAware: func(a map[string]any) string {
-		return when(a["fn"] == "Sulisław" && a["ln"] == "Świętopełk" && a["age"] == int64(29) && a["customer"] == false, "internal")
 	},
 }
 

@@ -58,7 +58,6 @@ func (w *world) steps(sc *godog.ScenarioContext) {
 	sc.Then(`^the provider status should be "([^"]*)"$`, w.status)
 	w.evaluationSteps(sc)
 	w.detailSteps(sc)
-	w.olderSteps(sc)
 	w.hookSteps(sc)
 	w.contextSteps(sc)
 }
