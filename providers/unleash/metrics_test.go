@@ -18,24 +18,14 @@ import (
 // A counter is a listener that counts evaluations.
 type counter struct {
 	uc.NoopListener
-	mu          sync.Mutex
-	counts      map[string]int
-	impressions []uc.ImpressionEvent
+	mu     sync.Mutex
+	counts map[string]int
 }
 
 func (c *counter) OnCount(name string, _ bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = map[string]int{}
-	}
 	c.counts[name]++
-}
-
-func (c *counter) OnImpression(e uc.ImpressionEvent) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.impressions = append(c.impressions, e)
 }
 
 func (c *counter) of(name string) int {
@@ -56,7 +46,7 @@ func (c *counter) require(t *testing.T, name string, want int) {
 // One evaluation is one count, whatever it answers, and the server is sent as
 // many. An unknown toggle is not evaluated.
 func TestMetricsCountEvaluations(t *testing.T) {
-	c := &counter{}
+	c := &counter{counts: map[string]int{}}
 	s, f := over(t, enabled(share50())+`,{"name":"off"}`, unleash.Options{},
 		uc.WithListener(c), counting, uc.WithMetricsInterval(10*time.Millisecond))
 	for i := range 20 {
@@ -89,7 +79,7 @@ func experiment(t *testing.T, name string, r core.Rollout) (*core.Experiment[str
 // Unleash counts a trial once, stored hits and excluded units included, however
 // much is asked of it.
 func TestMetricsCountTrials(t *testing.T) {
-	c := &counter{}
+	c := &counter{counts: map[string]int{}}
 	s, _ := over(t, enabled(share100(variants("red=1", ""))), unleash.Options{}, uc.WithListener(c), counting, seldom)
 	exp, _, _ := experiment(t, "x", s)
 	trial := exp.For("ada")
@@ -108,27 +98,17 @@ func TestMetricsCountTrials(t *testing.T) {
 	c.require(t, "x", 3)
 }
 
-// The way for who wants none: nothing is counted, and nothing is sent.
-func TestMetricsWithout(t *testing.T) {
-	c := &counter{}
-	s, f := over(t, enabled(), unleash.Options{}, uc.WithListener(c), uc.WithMetricsInterval(time.Millisecond))
-	for range 20 {
-		require.NoError(t, failure(t, s))
-	}
-	n := f.fetches.Load()
-	eventually(t, func() bool { return f.fetches.Load() > n+1 })
-	require.Zero(t, c.of("x"))
-	require.Zero(t, f.counted.Load())
-}
+// Impressions are a listener that hears of evaluations.
+type impressions chan uc.ImpressionEvent
+
+func (i impressions) OnImpression(e uc.ImpressionEvent) { i <- e }
 
 // Unleash has no endpoint for conversions, but tells the app of each evaluation,
-// with the experiment's key.
+// by a client without metrics too.
 func TestImpressions(t *testing.T) {
-	c := &counter{}
-	s, _ := over(t, with(`"impressionData":true`, enabled(share100(variants("red=1", "")))), unleash.Options{}, uc.WithListener(unleash.Detach(c)))
-	exp, _, _ := experiment(t, "x", s)
-	a := exp.Assign(ctx, "ada")
-	eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.impressions) == 1 })
-	e := c.impressions[0]
-	require.Equal(t, []string{"x", "red", a.Key}, []string{e.FeatureName, e.Variant, e.Context.UserId})
+	heard := make(impressions)
+	s, _ := over(t, with(`"impressionData":true`, enabled(share100(variants("red=1", "")))), unleash.Options{}, uc.WithListener(unleash.Detach(heard)))
+	gets(t, s, "x", "alice", "control", "red")
+	e := <-heard
+	require.Equal(t, []string{"x", "red", "alice"}, []string{e.FeatureName, e.Variant, e.Context.UserId})
 }
