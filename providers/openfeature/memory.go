@@ -13,8 +13,8 @@ type lastState struct {
 	variant string
 }
 
-// A memory keeps the lastState of each flag that has one, for answers that come
-// from a provider's cache, or without a reason.
+// A memory keeps the lastState of each flag that ever had one, for answers that
+// come from a provider's cache, or without a reason.
 type memory struct {
 	flags sync.Map // of lastState, by flag
 }
@@ -25,11 +25,7 @@ func (m *memory) decide(q *question, a *answer, d *core.Decision) error {
 	last, _ := found.(lastState)
 	now := last
 	err := decide(q, a, &now, d)
-	switch {
-	case now == last:
-	case now.variant == "":
-		m.flags.Delete(q.flag)
-	default:
+	if now != last {
 		m.flags.Store(q.flag, now)
 	}
 	return err
