@@ -107,10 +107,10 @@ func decide(q *question, a *answer, flag *lastState, d *core.Decision) (err erro
 	if state == core.On && variant == core.AnyVariant && len(q.variants) > 2 {
 		state = core.Conditional
 	}
-	switch {
-	case sense == static:
+	switch sense {
+	case static:
 		*flag = lastState{state, variant}
-	case sense == varied:
+	case varied:
 		*flag = lastState{}
 	}
 	d.State, d.Variant, d.Reason = state, variant, string(a.Reason)
