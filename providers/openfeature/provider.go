@@ -143,12 +143,12 @@ func (p *Provider) EventChannel() <-chan of.Event { return p.health.events }
 
 // BooleanEvaluation runs the experiment, whose behaviours return booleans.
 func (p *Provider) BooleanEvaluation(ctx context.Context, flag string, fallback bool, attrs of.FlattenedContext) of.BoolResolutionDetail {
-	return typed(ctx, p, flag, fallback, attrs, toBool)
+	return typed(ctx, p, flag, fallback, attrs, toKind[bool])
 }
 
 // StringEvaluation runs the experiment, whose behaviours return strings.
 func (p *Provider) StringEvaluation(ctx context.Context, flag string, fallback string, attrs of.FlattenedContext) of.StringResolutionDetail {
-	return typed(ctx, p, flag, fallback, attrs, toString)
+	return typed(ctx, p, flag, fallback, attrs, toKind[string])
 }
 
 // FloatEvaluation runs the experiment, whose behaviours return numbers.

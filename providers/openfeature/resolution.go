@@ -187,18 +187,13 @@ func typed[T any](ctx context.Context, p *Provider, flag string, fallback T, att
 	return r
 }
 
-func toBool(v reflect.Value) (bool, bool) {
-	if v.Kind() != reflect.Bool {
-		return false, false
+// toKind converts types of T's kind.
+func toKind[T any](v reflect.Value) (value T, ok bool) {
+	t := reflect.TypeFor[T]()
+	if v.Kind() == t.Kind() {
+		value, ok = v.Convert(t).Interface().(T)
 	}
-	return v.Bool(), true
-}
-
-func toString(v reflect.Value) (string, bool) {
-	if v.Kind() != reflect.String {
-		return "", false
-	}
-	return v.String(), true
+	return value, ok
 }
 
 func toInt(v reflect.Value) (int64, bool) {

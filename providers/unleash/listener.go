@@ -47,20 +47,17 @@ func Detach(listener any) *Listener {
 // slow.
 func (l *Listener) Dropped() int64 { return l.dropped.Load() }
 
-// OnError hands on.
+// OnError hands on, as the other methods do.
 func (l *Listener) OnError(err error) {
 	hand(l, func(to interface{ OnError(error) }) { to.OnError(err) })
 }
 
-// OnWarning hands on.
 func (l *Listener) OnWarning(err error) {
 	hand(l, func(to interface{ OnWarning(error) }) { to.OnWarning(err) })
 }
 
-// OnReady hands on.
 func (l *Listener) OnReady() { hand(l, func(to interface{ OnReady() }) { to.OnReady() }) }
 
-// OnUpdate hands on.
 func (l *Listener) OnUpdate() { hand(l, func(to interface{ OnUpdate() }) { to.OnUpdate() }) }
 
 // OnCount hands on. Each evaluation calls it, so it makes no closure for nobody.
@@ -70,17 +67,14 @@ func (l *Listener) OnCount(name string, enabled bool) {
 	}
 }
 
-// OnSent hands on.
 func (l *Listener) OnSent(data uc.MetricsData) {
 	hand(l, func(to interface{ OnSent(uc.MetricsData) }) { to.OnSent(data) })
 }
 
-// OnRegistered hands on.
 func (l *Listener) OnRegistered(data uc.ClientData) {
 	hand(l, func(to interface{ OnRegistered(uc.ClientData) }) { to.OnRegistered(data) })
 }
 
-// OnImpression hands on.
 func (l *Listener) OnImpression(e uc.ImpressionEvent) {
 	hand(l, func(to interface{ OnImpression(uc.ImpressionEvent) }) { to.OnImpression(e) })
 }
