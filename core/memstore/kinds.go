@@ -9,95 +9,57 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// A kind is what entries of one experiment share: all of an [core.Entry] but an
-// Open that fits in the slot. An experiment has a few, however many units.
+// A kind is what entries of one experiment share: all but their Open, which is
+// empty here. An experiment has a few, however many units.
 type kind struct {
 	experiment string
 	entry      core.Entry
 }
 
-// A countedKind is a kind and how many entries are of it.
-type countedKind struct {
-	kind
-	refs atomic.Int64
-}
-
-// kinds gives each kind in use an id. A kind that the last entry leaves is
-// forgotten and its id given again, so there are never more than entries.
+// kinds gives each kind an id, never 0. None is forgotten: there are as many as
+// the app has names for, and the core bounds those.
 type kinds struct {
-	limit uint32 // the highest id
+	list atomic.Pointer[[]kind] // by id, for readers; mu guards the writers
 
-	mu   sync.RWMutex
-	ids  map[kind]uint32
-	free []uint32
-
-	// list is by id. It is read without mu: who has an entry of a kind, under
-	// the lock of its shard, knows that neither will change.
-	list atomic.Pointer[[]*countedKind]
+	mu  sync.RWMutex
+	ids map[kind]uint32
 }
 
-func (k *kinds) init(limit uint32) {
-	k.limit = limit
+func (k *kinds) init() {
 	k.ids = make(map[kind]uint32)
-	k.list.Store(&[]*countedKind{nil}) // 0 is no id
+	k.list.Store(&[]kind{{}})
 }
 
-// at returns the kind of that id, for someone who holds an entry of it.
-func (k *kinds) at(id uint32) *countedKind { return (*k.list.Load())[id] }
+// at returns the kind of that id.
+func (k *kinds) at(id uint32) *kind { return &(*k.list.Load())[id] }
 
-// acquire returns the id of a kind, for one more entry.
-func (k *kinds) acquire(experiment string, e core.Entry) (uint32, error) {
-	wanted := kind{experiment, e}
+// id returns the id of the kind that e is of.
+func (k *kinds) id(experiment string, e core.Entry) (uint32, error) {
+	e.Open = ""
 	k.mu.RLock()
-	id, ok := k.ids[wanted]
-	if ok {
-		k.at(id).refs.Add(1)
-	}
+	id, ok := k.ids[kind{experiment, e}]
 	k.mu.RUnlock()
 	if ok {
 		return id, nil
 	}
-
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if id, ok := k.ids[wanted]; ok {
-		k.at(id).refs.Add(1)
+	if id, ok := k.ids[kind{experiment, e}]; ok {
 		return id, nil
 	}
-	// The names may be parts of something large that should not be kept.
-	for _, s := range []*string{&wanted.experiment, &wanted.entry.Variant, &wanted.entry.Previous, &wanted.entry.Open} {
-		*s = strings.Clone(*s)
-	}
-	c := &countedKind{kind: wanted}
-	c.refs.Store(1)
 	list := *k.list.Load()
-	switch n := len(k.free); {
-	case n > 0:
-		id, k.free = k.free[n-1], k.free[:n-1]
-		list[id] = c
-	case len(list) <= int(k.limit):
-		id, list = uint32(len(list)), append(list, c)
-		k.list.Store(&list)
-	default:
-		return 0, fmt.Errorf("memstore: experiment %s: the memory store holds %d entries that differ in more than the key, and no more fit",
-			experiment, k.limit)
+	if len(list) > maxKinds {
+		return 0, fmt.Errorf("memstore: experiment %s: %d kinds of entries are too many", experiment, len(list))
 	}
-	k.ids[wanted] = id
+	// The names may be parts of something large that should not be kept.
+	added := kind{strings.Clone(experiment), core.Entry{
+		Variant:  strings.Clone(e.Variant),
+		Previous: strings.Clone(e.Previous),
+		Origin:   core.Source(strings.Clone(string(e.Origin))),
+	}}
+	id = uint32(len(list))
+	list = append(list, added)
+	k.ids[added] = id
+	k.list.Store(&list)
 	return id, nil
-}
-
-// release says that an entry of the kind is gone.
-func (k *kinds) release(id uint32) {
-	c := k.at(id)
-	if c.refs.Add(-1) > 0 {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	// Another may have acquired it since, or acquired and released it.
-	if list := *k.list.Load(); c.refs.Load() == 0 && list[id] == c {
-		delete(k.ids, c.kind)
-		list[id] = nil
-		k.free = append(k.free, id)
-	}
 }

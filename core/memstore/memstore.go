@@ -1,6 +1,15 @@
-// Package memstore keeps assignments in the memory of one process: for tests and
-// examples, for services of one process, and for experiments short enough to
-// restart with it.
+// Package memstore keeps assignments in the memory of one process: for tests
+// and examples, for services of one process, and for experiments short enough
+// to restart with it.
+//
+//	client, err := core.New(core.Config{Store: memstore.New(nil), ...})
+//
+// A million entries take about 40 MB, whatever their keys are, and cost the
+// garbage collector nothing. A load that finds its entry allocates nothing.
+//
+// When the store is full, entries that were not used for long go first, roughly:
+// the CLOCK algorithm, per shard. Keys are held as 128 bits of a hash that is
+// seeded per store, so nobody can craft two that collide.
 package memstore
 
 import (
@@ -25,28 +34,23 @@ const (
 type Options struct {
 	// MaxEntries is how many entries the store holds, over all experiments.
 	// When it is full, a new one takes the place of one that was not used for
-	// long. Zero and below mean 1,000,000, which take about 40 MB; a store that
-	// holds few takes little, whatever its bound.
+	// long. Zero and below mean 1,000,000. A store that holds few takes little,
+	// whatever its bound.
 	MaxEntries int
 
-	// TTL is how long an entry is kept after it was last written or read. The precision is a millisecond, rounded up. Zero and below mean that
-	// entries do not expire.
+	// TTL is how long an entry is kept after it was last written or read. The
+	// precision is a millisecond, rounded up. Zero and below mean that entries
+	// do not expire.
 	TTL time.Duration
 }
 
-// A Store is a [Store] in the memory of one process, for tests and
-// examples, for services of one process, and for experiments short enough to
-// restart with it. It is a [core.Counter] too. Make one with
-// [New]; it is fit for many goroutines.
-//
-// Roughly the least recently used entries go first (the CLOCK algorithm, per
-// shard). Keys are held as 128 bits of a hash that is seeded per store, so
-// nobody can craft two that collide. Counts are neither bounded nor do they
-// expire: there are as many as the app has names for.
+// A Store is a [core.Store] and a [core.Counter]. Make one with [New]; it is fit
+// for many goroutines. Counts, and the names of experiments and variants, are
+// neither bounded nor do they expire: there are as many as the app has.
 type Store struct {
 	max    int64
-	ttl    int64                // milliseconds; 0: entries do not expire
-	now    func() time.Duration // since any fixed time, never going back
+	ttl    int64 // milliseconds; 0: entries do not expire
+	start  time.Time
 	seeds  [3]maphash.Seed
 	shards []shard // their number is a power of two
 
@@ -58,14 +62,19 @@ type Store struct {
 	counts   map[string]map[string]int64 // by experiment and name
 }
 
+var (
+	_ core.Store   = (*Store)(nil)
+	_ core.Counter = (*Store)(nil)
+)
+
 // A shard is the part of the store that one lock guards.
 type shard struct {
 	sync.Mutex
 	table
 }
 
-// New returns an empty store. nil options mean 1,000,000 entries
-// that do not expire.
+// New returns an empty store. nil options mean 1,000,000 entries that do not
+// expire.
 func New(o *Options) *Store {
 	if o == nil {
 		o = &Options{}
@@ -78,108 +87,125 @@ func New(o *Options) *Store {
 	for shards < maxShards && 2*shards*minShardEntries <= bound {
 		shards *= 2
 	}
-	return newStore(bound, shards, o.TTL)
-}
-
-func newStore(bound, shards int, ttl time.Duration) *Store {
-	start := time.Now()
-	m := &Store{
+	s := &Store{
 		max:    int64(bound),
-		now:    func() time.Duration { return time.Since(start) },
+		start:  time.Now(),
 		shards: make([]shard, shards),
 		counts: make(map[string]map[string]int64),
 	}
-	if ttl > 0 {
-		m.ttl = int64((ttl-1)/time.Millisecond) + 1
+	if o.TTL > 0 {
+		s.ttl = int64((o.TTL-1)/time.Millisecond) + 1
 	}
-	for i := range m.seeds {
-		m.seeds[i] = maphash.MakeSeed()
+	for i := range s.seeds {
+		s.seeds[i] = maphash.MakeSeed()
 	}
-	for i := range m.shards {
-		m.shards[i].share = bound / shards
+	for i := range s.shards {
+		s.shards[i].share = bound / shards
 	}
-	m.kinds.init(maxKinds)
-	return m
+	s.kinds.init()
+	return s
 }
 
-// Load implements [core.Store]. It allocates nothing for a final entry, nor for
-// an open one that begins as its key does. The error is nil.
-func (m *Store) Load(_ context.Context, lookups []core.Lookup) error {
-	t := m.instant()
+// Load implements [core.Store]. The error is nil, and so is that of each lookup.
+func (s *Store) Load(_ context.Context, lookups []core.Lookup) error {
+	now := s.now()
 	for i := range lookups {
 		l := &lookups[i]
-		l.Entry, _ = m.read(l.Experiment, l.Key, t)
+		at := s.lock(l.Experiment, l.Key, now)
+		if at.found {
+			sl := at.slot()
+			sl.use(now)
+			l.Entry = s.entry(sl, openHint(sl.open, lookups[i:]))
+		}
+		at.Unlock()
 	}
 	return nil
 }
 
-// Claim implements [core.Store]. The error is nil unless e names no variant, or the
-// store holds more than 16 million entries that differ in more than the key.
-func (m *Store) Claim(_ context.Context, experiment, key string, old, e core.Entry) (core.Entry, bool, error) {
-	if e.Variant == "" {
-		return core.Entry{}, false, noVariant(experiment)
+// openHint returns a text that unpacks from open, "" for none known. Entries
+// have their Open from the oldest key of their unit: the own key, or one that
+// is looked up behind it.
+func openHint(open uint64, lookups []core.Lookup) string {
+	if open == 0 {
+		return ""
 	}
-	return m.claim(experiment, key, old, e, m.instant())
+	for i := range lookups {
+		l := &lookups[i]
+		if l.Experiment != lookups[0].Experiment {
+			break
+		}
+		hint := l.Key[:min(len(l.Key), maxOpen)]
+		if packed, ok := packOpen(hint); ok && packed == open {
+			return hint
+		}
+	}
+	return ""
+}
+
+// Claim implements [core.Store]. The error is nil unless e can't be stored: it
+// names no variant, or its Open is longer than eight bytes or has a zero byte.
+func (s *Store) Claim(_ context.Context, experiment, key string, old, e core.Entry) (current core.Entry, won bool, err error) {
+	at := s.lock(experiment, key, s.now())
+	defer at.Unlock()
+	if at.found {
+		current = s.entry(at.slot(), old.Open)
+	}
+	if current != old {
+		if at.found {
+			at.slot().use(at.now)
+		}
+		return current, false, nil
+	}
+	if err := s.put(&at, experiment, e); err != nil {
+		return core.Entry{}, false, err
+	}
+	return e, true, nil
 }
 
 // Save implements [core.Store]. It fails as [Store.Claim] does.
-func (m *Store) Save(_ context.Context, experiment, key string, e core.Entry) error {
-	if e.Variant == "" {
-		return noVariant(experiment)
-	}
-	h, t := m.hash(experiment, key), m.instant()
-	s := m.shard(h)
-	s.Lock()
-	defer s.Unlock()
-	i, ok := s.find(h)
-	return m.put(s, i, ok, h, experiment, e, t)
+func (s *Store) Save(_ context.Context, experiment, key string, e core.Entry) error {
+	at := s.lock(experiment, key, s.now())
+	defer at.Unlock()
+	return s.put(&at, experiment, e)
 }
 
 // Delete implements [core.Store]. The error is nil.
-func (m *Store) Delete(_ context.Context, experiment string, keys ...string) error {
+func (s *Store) Delete(_ context.Context, experiment string, keys ...string) error {
 	for _, key := range keys {
-		h := m.hash(experiment, key)
-		s := m.shard(h)
-		s.Lock()
-		if i, ok := s.find(h); ok {
-			m.drop(s, i)
+		at := s.lock(experiment, key, s.now())
+		if at.found {
+			at.remove(at.i)
+			s.held.Add(-1)
 		}
-		s.Unlock()
+		at.Unlock()
 	}
 	return nil
 }
 
 // Clear implements [core.Store]. It looks at every entry of the store, one shard
 // after the other. The error is nil.
-func (m *Store) Clear(_ context.Context, experiment string) error {
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.Lock()
-		before := s.used
-		s.keep(func(sl *slot) bool {
-			if m.kinds.at(sl.kind()).experiment != experiment {
-				return true
-			}
-			m.kinds.release(sl.kind())
-			return false
-		})
-		m.held.Add(int64(s.used - before))
-		s.Unlock()
+func (s *Store) Clear(_ context.Context, experiment string) error {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.Lock()
+		dropped := sh.drop(func(sl *slot) bool { return s.kinds.at(sl.kind()).experiment == experiment })
+		s.held.Add(int64(-dropped))
+		sh.Unlock()
 	}
-	m.countsMu.Lock()
-	defer m.countsMu.Unlock()
-	delete(m.counts, experiment)
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	delete(s.counts, experiment)
 	return nil
 }
 
 // Increment implements [core.Counter]. The error is nil.
-func (m *Store) Increment(_ context.Context, experiment, name string, by int64) (int64, error) {
-	m.countsMu.Lock()
-	defer m.countsMu.Unlock()
-	counts := m.counts[experiment]
+func (s *Store) Increment(_ context.Context, experiment, name string, by int64) (int64, error) {
+	s.countsMu.Lock()
+	defer s.countsMu.Unlock()
+	counts := s.counts[experiment]
 	if counts == nil {
 		counts = make(map[string]int64)
-		m.counts[experiment] = counts
+		s.counts[experiment] = counts
 	}
 	counts[name] += by
 	return counts[name], nil
@@ -187,135 +213,86 @@ func (m *Store) Increment(_ context.Context, experiment, name string, by int64) 
 
 // Len returns how many entries the store holds. Expired ones count until
 // something comes upon them.
-func (m *Store) Len() int { return int(m.held.Load()) }
+func (s *Store) Len() int { return int(s.held.Load()) }
 
-// An instant is the time of one operation in milliseconds: now, and the oldest
-// stamp that has not expired. Both are 0 in a store without a TTL.
-type instant struct{ now, oldest int64 }
-
-func (m *Store) instant() instant {
-	if m.ttl == 0 {
-		return instant{}
+// now returns the milliseconds since New, always 0 in a store without a TTL.
+func (s *Store) now() int64 {
+	if s.ttl == 0 {
+		return 0
 	}
-	now := m.now().Milliseconds()
-	return instant{now, now - m.ttl}
+	return time.Since(s.start).Milliseconds()
 }
 
-// hash returns what stands for the key in the tables. Two keys of a store share
-// it with a chance of 1 in 2^128.
-func (m *Store) hash(experiment, key string) hash128 {
-	x := maphash.String(m.seeds[0], experiment)
+// A place is where an entry is, or is to be, in a shard that is locked.
+type place struct {
+	*shard
+	hash  hash128
+	now   int64
+	i     int // if found
+	found bool
+}
+
+func (p *place) slot() *slot { return &p.slots[p.i] }
+
+// lock locks the shard of an entry and looks for it. One that expired is
+// removed.
+func (s *Store) lock(experiment, key string, now int64) place {
+	h := s.hash(experiment, key)
+	// Tables go by the high half, shards by the low.
+	p := place{shard: &s.shards[h.lo&uint64(len(s.shards)-1)], hash: h, now: now}
+	p.Lock()
+	p.i, p.found = p.find(h)
+	if p.found && p.slot().stamp() < now-s.ttl {
+		p.remove(p.i)
+		s.held.Add(-1)
+		p.found = false
+	}
+	return p
+}
+
+// hash returns what the tables hold in place of the key. Two keys of a store
+// share it with a chance of 1 in 2^128.
+func (s *Store) hash(experiment, key string) hash128 {
+	x := maphash.String(s.seeds[0], experiment)
 	return hash128{
-		hi: maphash.String(m.seeds[1], key) + x,
-		lo: maphash.String(m.seeds[2], key) + bits.RotateLeft64(x, 32),
+		hi: maphash.String(s.seeds[1], key) + x,
+		lo: maphash.String(s.seeds[2], key) + bits.RotateLeft64(x, 32),
 	}
 }
 
-// shard returns where h belongs. Tables go by the high half, shards by the low.
-func (m *Store) shard(h hash128) *shard { return &m.shards[h.lo&uint64(len(m.shards)-1)] }
-
-// read returns the entry under key, which counts as a use.
-func (m *Store) read(experiment, key string, t instant) (core.Entry, bool) {
-	h := m.hash(experiment, key)
-	s := m.shard(h)
-	s.Lock()
-	defer s.Unlock()
-	i, ok := s.find(h)
+// put writes e at a place.
+func (s *Store) put(at *place, experiment string, e core.Entry) error {
+	if e.Variant == "" {
+		return fmt.Errorf("memstore: experiment %s: an entry without a variant can't be stored", experiment)
+	}
+	open, ok := packOpen(e.Open)
 	if !ok {
-		return core.Entry{}, false
+		return fmt.Errorf("memstore: experiment %s: an entry that is open under %q can't be stored", experiment, e.Open)
 	}
-	sl := &s.slots[i]
-	if sl.stamp() < t.oldest {
-		m.drop(s, i)
-		return core.Entry{}, false
-	}
-	sl.use(t.now)
-	return m.entry(sl, key), true
-}
-
-func (m *Store) claim(experiment, key string, old, e core.Entry, t instant) (core.Entry, bool, error) {
-	h := m.hash(experiment, key)
-	s := m.shard(h)
-	s.Lock()
-	defer s.Unlock()
-	i, ok := s.find(h)
-	var current core.Entry
-	if ok && s.slots[i].stamp() >= t.oldest {
-		s.slots[i].use(t.now)
-		current = m.entry(&s.slots[i], old.Open)
-	}
-	if current != old {
-		return current, false, nil
-	}
-	if err := m.put(s, i, ok, h, experiment, e, t); err != nil {
-		return core.Entry{}, false, err
-	}
-	return e, true, nil
-}
-
-// put writes e: at i where found is true, else as a new entry. It is called
-// with s locked.
-func (m *Store) put(s *shard, i int, found bool, h hash128, experiment string, e core.Entry, t instant) error {
-	open, packed := packOpen(e.Open)
-	if packed {
-		e.Open = ""
-	}
-	id, err := m.kinds.acquire(experiment, e)
+	id, err := s.kinds.id(experiment, e)
 	if err != nil {
 		return err
 	}
-	if found {
-		m.kinds.release(s.slots[i].kind())
-		s.slots[i] = slot{h, open, newMeta(id, t.now, passesUsed)}
+	if at.found {
+		*at.slot() = slot{at.hash, open, newMeta(id, at.now, passesUsed)}
 		return nil
 	}
-	if m.held.Add(1) > m.max {
-		m.evict(s, t)
+	// A full store of several shards holds a thousand entries in each. Should
+	// this one be empty all the same, the store holds one more.
+	if s.held.Add(1) > s.max && at.used > 0 {
+		at.remove(at.victim(at.now - s.ttl))
+		s.held.Add(-1)
 	}
-	s.insert(slot{h, open, newMeta(id, t.now, passesNew)})
+	at.insert(slot{at.hash, open, newMeta(id, at.now, passesNew)})
 	return nil
 }
 
-// evict drops one entry: of s, which the caller has locked, or if s is empty,
-// of another shard. There, waiting for a lock could be waiting for one who
-// waits for s, so it only tries; and it gets one in the end, since the others
-// that hold a lock and find their shard empty are fewer than the entries.
-func (m *Store) evict(s *shard, t instant) {
-	if s.used > 0 {
-		m.drop(s, s.victim(t.oldest))
-		return
-	}
-	for i := 0; ; i = (i + 1) % len(m.shards) {
-		if other := &m.shards[i]; other != s && other.TryLock() {
-			found := other.used > 0
-			if found {
-				m.drop(other, other.victim(t.oldest))
-			}
-			other.Unlock()
-			if found {
-				return
-			}
-		}
-	}
-}
-
-// drop removes the entry at i. It is called with s locked.
-func (m *Store) drop(s *shard, i int) {
-	m.kinds.release(s.slots[i].kind())
-	s.remove(i)
-	m.held.Add(-1)
-}
-
-// entry returns what sl holds. Its Open is mostly the beginning of a text that
-// the caller has, hint, and then costs no allocation.
-func (m *Store) entry(sl *slot, hint string) core.Entry {
-	e := m.kinds.at(sl.kind()).entry
+// entry returns what sl holds. hint is what its Open may be: then it costs no
+// allocation.
+func (s *Store) entry(sl *slot, hint string) core.Entry {
+	e := s.kinds.at(sl.kind()).entry
 	if sl.open != 0 {
 		e.Open = unpackOpen(sl.open, hint)
 	}
 	return e
-}
-
-func noVariant(experiment string) error {
-	return fmt.Errorf("memstore: experiment %s: an entry without a variant can't be stored", experiment)
 }

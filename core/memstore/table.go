@@ -2,93 +2,12 @@ package memstore
 
 import "math/bits"
 
-// hash128 stands for an experiment and a key.
-type hash128 struct{ hi, lo uint64 }
-
-func (h hash128) less(o hash128) bool { return h.hi < o.hi || h.hi == o.hi && h.lo < o.lo }
-
-// A slot is one entry of a [MemoryStore], in 32 bytes and without a pointer, so
-// that the garbage collector has nothing to follow. The zero slot is empty.
-type slot struct {
-	hash hash128
-	open uint64 // see packOpen
-
-	// meta holds, from the lowest bit, for how many more passes of the clock
-	// hand the entry stays (2 bits), when it was last used in milliseconds (38
-	// bits, 8 years), and the id of its kind, never 0 (24 bits).
-	meta uint64
-}
-
-const (
-	stampShift = 2
-	kindShift  = 40
-	passMask   = 1<<stampShift - 1
-	stampMask  = 1<<(kindShift-stampShift) - 1
-	maxKinds   = 1<<(64-kindShift) - 1
-
-	// A new entry stays for one pass of the hand, a used one for two, so that
-	// those that come only once go first.
-	passesNew, passesUsed = 1, 2
-)
-
-func newMeta(kind uint32, now int64, passes uint64) uint64 {
-	return uint64(kind)<<kindShift | uint64(now&stampMask)<<stampShift | passes
-}
-
-func (s *slot) empty() bool    { return s.meta == 0 }
-func (s *slot) kind() uint32   { return uint32(s.meta >> kindShift) }
-func (s *slot) stamp() int64   { return int64(s.meta >> stampShift & stampMask) }
-func (s *slot) passes() uint64 { return s.meta & passMask }
-
-// use marks the entry as used at that time.
-func (s *slot) use(now int64) {
-	// Without a TTL this mostly changes nothing, and then should not make the
-	// cache line dirty.
-	if meta := newMeta(s.kind(), now, passesUsed); meta != s.meta {
-		s.meta = meta
-	}
-}
-
-// openDigits is how many digits of a core.Entry.Open fit in a slot.
-const openDigits = 8
-
-// packOpen returns a core.Entry.Open as eight bytes. It can do so with what is
-// no longer and has no zero byte: every text that the core makes.
-func packOpen(s string) (packed uint64, ok bool) {
-	if len(s) > openDigits {
-		return 0, false
-	}
-	for i := range len(s) {
-		if s[i] == 0 {
-			return 0, false
-		}
-		packed |= uint64(s[i]) << (8 * i)
-	}
-	return packed, true
-}
-
-// unpackOpen undoes packOpen. The result is a part of hint if hint begins
-// with it.
-func unpackOpen(packed uint64, hint string) string {
-	n := (bits.Len64(packed) + 7) / 8
-	if len(hint) >= n {
-		if p, ok := packOpen(hint[:n]); ok && p == packed {
-			return hint[:n]
-		}
-	}
-	var b [openDigits]byte
-	for i := range n {
-		b[i] = byte(packed >> (8 * i))
-	}
-	return string(b[:n])
-}
-
 const (
 	minTable = 8
 
-	// tableTail is how many slots follow the last home, at first. Fewer than
-	// one table in a million needs more when seven eighths of its homes are
-	// taken.
+	// tableTail is how many slots follow the last home, in a table that has
+	// twice as many homes. Fewer than one table in a million needs more when
+	// seven eighths of its homes are taken.
 	tableTail = 64
 )
 
@@ -129,20 +48,19 @@ func (t *table) insert(s slot) {
 	if 8*(t.used+1) > 7*t.size {
 		t.grow()
 	}
-	for {
-		at, _ := t.find(s.hash)
-		gap := at
-		for !t.slots[gap].empty() {
-			gap++
-		}
-		if gap < len(t.slots)-1 {
-			copy(t.slots[at+1:gap+1], t.slots[at:gap])
-			t.slots[at] = s
-			t.used++
-			return
-		}
-		t.rebuild(t.size, 2*(gap-t.size))
+	at, _ := t.find(s.hash)
+	gap := at
+	for !t.slots[gap].empty() {
+		gap++
 	}
+	if gap == len(t.slots)-1 { // no room left in the tail
+		t.grow()
+		t.insert(s)
+		return
+	}
+	copy(t.slots[at+1:gap+1], t.slots[at:gap])
+	t.slots[at] = s
+	t.used++
 }
 
 // remove empties the slot at i and moves back those behind it that are not at
@@ -158,11 +76,11 @@ func (t *table) remove(i int) {
 }
 
 // victim returns where the entry to go is: the next one from the hand on that
-// has expired, that is, was last used before oldest, or has no pass left. The
-// table is not empty.
+// was last used before oldest, and so has expired, or that has no pass left.
+// The table is not empty.
 //
-// The hand visits every slot, but strides: were it to go from one to the next,
-// it would leave room behind, where few need it, while the slots ahead crowd.
+// Stepping by one would empty slots behind the hand and crowd those ahead; a
+// step of the golden ratio spreads evictions. It visits every slot.
 func (t *table) victim(oldest int64) int {
 	for {
 		i := t.hand
@@ -201,16 +119,15 @@ func (t *table) grow() {
 	} else {
 		size = min(size, full)
 	}
-	size = max(minTable, size)
-	t.rebuild(size, min(size, tableTail))
+	t.rebuild(size)
 }
 
-// keep removes all slots but those that ok wants, which is asked once for each,
-// and gives back the memory that they took.
-func (t *table) keep(ok func(*slot) bool) {
-	used := t.used
+// drop removes the slots that match, gives back the memory that they took, and
+// returns how many they were.
+func (t *table) drop(match func(*slot) bool) int {
+	before := t.used
 	for i := range t.slots {
-		if s := &t.slots[i]; !s.empty() && !ok(s) {
+		if s := &t.slots[i]; !s.empty() && match(s) {
 			*s = slot{}
 			t.used--
 		}
@@ -218,19 +135,17 @@ func (t *table) keep(ok func(*slot) bool) {
 	switch {
 	case t.used == 0:
 		*t = table{share: t.share}
-	case t.used < used:
-		size := max(minTable, t.used+t.used/4)
-		t.rebuild(size, min(size, tableTail))
+	case t.used < before:
+		t.rebuild(t.used + t.used/4)
 	}
+	return before - t.used
 }
 
-// rebuild moves all slots to a table of that size, more than used, and a tail
-// of that length or longer.
-func (t *table) rebuild(size, tail int) {
+// rebuild moves all slots to a table of that size, or a larger one.
+func (t *table) rebuild(size int) {
 	old := t.slots
-	t.size = size
-	for ; ; tail *= 2 {
-		t.slots = make([]slot, size+tail+1)
+	for t.size = max(minTable, size); ; t.size += t.size / 4 {
+		t.slots = make([]slot, t.size+min(t.size/2, tableTail)+1)
 		if t.fill(old) {
 			break
 		}
