@@ -9,285 +9,246 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// The tests of this file follow the decision order, step by step. Each checks
-// what the step gives, whether it is tracked, what it stores, and what it wins
-// over.
+var (
+	resolved       = entry("red", core.SourceResolved)
+	unknown        = entry("green", core.SourceResolved)
+	exclusion      = entry("control", core.SourceExcluded)
+	finalControl   = entry("control", core.SourceResolved)
+	open           = openControl(&user{ID: "1"})
+	openElsewhere  = core.Entry{Variant: core.Control, Origin: core.SourceResolved, Open: "ffffffff"}
+	ramped         = core.Entry{Variant: "red", Previous: core.Control, Origin: core.SourceResolved}
+	withRetired    = func(_ *core.Config, d *definition) { d.Retired = []string{"green"} }
+	exclusionFirst = func(c *core.Config, d *definition) { excludeSubscribed(c, d); d.StickyPolicy = core.ExclusionFirst }
+	sticky         = func(_ *core.Config, d *definition) { d.StickyControl = true }
+	transient      = func(_ *core.Config, d *definition) { d.TransientControl = true }
+	closed         = func(_ *core.Config, d *definition) { d.OnlyAssigned = true }
+	optedOut       = func(c *core.Config, _ *definition) { c.OptOut = func(context.Context, any) bool { return true } }
+)
 
-func TestOptedOutBeatsEverything(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		c.OptOut = func(_ context.Context, s any) bool { return s.(*user).ID == "out" }
-		c.AllowForced = true
-		d.Unit = func(*user) core.Unit { return core.Actor("same key") }
+// Everything that can decide, step by step: what it gives, what it wins over,
+// and what it stores.
+func TestDecisionOrder(t *testing.T) {
+	on, off := decision(core.On, "red"), decision(core.Off, "red")
+	everything := all(allowForced, excludeSubscribed, oldGetBlue)
+	disabled := func(_ *core.Config, d *definition) { d.Enabled = func(context.Context) bool { return false } }
+	tryAll(t, []situation{
+		{name: "1 opted out beats manual, forced, stored and on", change: all(everything, optedOut), stored: resolved, flag: on,
+			trial: assignTo("red"), forced: "blue", served: "control opted-out/- untracked"},
+
+		{name: "3 off", flag: off, served: "control off/- untracked"},
+		{name: "3 off beats manual and forced, and hides the entry", change: everything, stored: resolved, flag: off,
+			trial: assignTo("red"), forced: "blue", served: "control off/- untracked"},
+		{name: "3 Enabled says no", change: disabled, flag: on, served: "control off/- untracked"},
+		{name: "3 an error beats manual and forced, and hides the entry", change: everything, stored: resolved, flagErr: errFlag,
+			trial: assignTo("red"), forced: "blue", served: "control error/- untracked"},
+
+		{name: "4 manual beats forced, stored and excluded", change: everything, stored: resolved, flag: red, who: user{Subscribed: true},
+			trial: assignTo("blue"), forced: "red", served: "blue manual/manual", after: entry("blue", core.SourceManual)},
+		{name: "4 manual control closes an open one", stored: open, flag: red,
+			trial: assignTo("control"), served: "control manual/manual", after: entry("control", core.SourceManual)},
+		{name: "4 manual replaces another origin", stored: resolved, flag: red,
+			trial: assignTo("red"), served: "red manual/manual", after: entry("red", core.SourceManual)},
+		{name: "4 forced beats stored and excluded", change: everything, stored: resolved, flag: red, who: user{Subscribed: true},
+			forced: "blue", served: "blue forced/forced", after: entry("blue", core.SourceForced)},
+		{name: "4 forced needs AllowForced", flag: red, forced: "blue", served: "red resolved/resolved", after: resolved},
+		{name: "4 forced into an unknown variant is ignored", change: everything, flag: red,
+			forced: "green", served: "red resolved/resolved", after: resolved},
+
+		{name: "5 stored beats exclusions and weights", change: everything, stored: entry("blue", core.SourceForced), flag: red,
+			who: user{Subscribed: true}, served: "blue stored/forced"},
+		{name: "5 stored beats segments", change: everything, stored: resolved, flag: control, who: user{Old: true}, served: "red stored/resolved"},
+		{name: "5 stored beats outside", stored: resolved, flag: outside, served: "red stored/resolved"},
+		{name: "5 a stored control is tracked", change: everything, stored: finalControl, flag: red, who: user{Subscribed: true},
+			served: "control stored/resolved"},
+		{name: "5 a stored exclusion", stored: exclusion, flag: red, served: "control excluded/excluded untracked"},
+		{name: "5 stored, at a call site that excludes", stored: resolved, flag: red, trial: exclude, served: "red stored/resolved untracked"},
+		{name: "5 stored, of an excluded unit under ExclusionFirst", change: exclusionFirst, stored: resolved, flag: red,
+			who: user{Subscribed: true}, served: "control excluded/excluded by subscribed untracked"},
+		{name: "5 stored, at a call site that excludes under ExclusionFirst", change: exclusionFirst, stored: resolved, flag: red,
+			trial: exclude, served: "control excluded/excluded untracked"},
+		{name: "5 stored, of another unit under ExclusionFirst", change: exclusionFirst, stored: resolved, flag: red, served: "red stored/resolved"},
+		{name: "5 an unknown variant is left alone", stored: unknown, flag: red, served: "control error/- untracked"},
+		{name: "5 a retired variant is replaced", change: withRetired, stored: unknown, flag: red, served: "red resolved/resolved", after: resolved},
+
+		{name: "6 only assigned, by the call", flag: red, trial: onlyAssigned, served: "control unassigned/- untracked"},
+		{name: "6 only assigned, by the definition", change: closed, flag: red, served: "control unassigned/- untracked"},
+		{name: "6 only assigned, and stored", change: closed, stored: resolved, flag: control, trial: onlyAssigned, served: "red stored/resolved"},
+
+		{name: "7 excluded beats segments and on", change: everything, flag: on, who: user{Subscribed: true, Old: true},
+			served: "control excluded/excluded by subscribed untracked"},
+		{name: "7 excluded beats outside", change: everything, flag: outside, who: user{Subscribed: true},
+			served: "control excluded/excluded by subscribed untracked"},
+		{name: "7 a sticky exclusion", change: stickyExclusions, flag: red, who: user{Subscribed: true},
+			served: "control excluded/excluded by subscribed untracked", after: exclusion},
+		{name: "7 excluded by the call is never sticky", change: stickyExclusions, flag: red, trial: exclude,
+			served: "control excluded/excluded untracked"},
+
+		{name: "8 outside beats segments", change: everything, flag: outside, who: user{Old: true}, served: "control outside/- untracked"},
+		{name: "8 segmented beats the rollout", change: everything, flag: red, who: user{Old: true},
+			served: "blue segmented/segmented by old", after: entry("blue", core.SourceSegmented)},
+
+		{name: "9 resolved", flag: red, served: "red resolved/resolved", after: resolved},
+		{name: "9 on", flag: on, served: "red resolved/resolved", after: resolved},
+		{name: "9 control is open", flag: control, served: "control resolved/resolved", after: open},
+		{name: "9 control by its name is open", flag: decision(core.Conditional, "control"), served: "control resolved/resolved", after: open},
+		{name: "9 a sticky control is final", change: sticky, flag: control, served: "control resolved/resolved", after: finalControl},
+		{name: "9 a transient control is not stored", change: transient, flag: control, served: "control resolved/resolved"},
+		{name: "9 a drawn control is final", flag: draws(func(context.Context) (string, error) { return "control", nil }),
+			served: "control resolved/resolved", after: finalControl},
 	})
-	out := &user{ID: "out"}
-	in := l.exp.Assign(ctx, &user{ID: "in"})
-	require.Equal(t, "red", in.Variant)
-	l.flag.set(core.On, "red")
-	a := l.exp.For(out).AssignTo("red").Assign(core.WithForced(ctx, "pill_color", "blue"))
-	require.Equal(t, core.SourceOptedOut, a.Source)
-	require.Equal(t, core.Control, a.Variant)
-	require.False(t, a.Tracked)
-	l.untracked(l.exp, out)
-	e, ok := l.stands(in)
-	require.True(t, ok)
-	require.Equal(t, "red", e.Variant)
 }
 
-func TestOptedOutAsksNoFlagAndStoresNothing(t *testing.T) {
-	l := newLab(t, func(c *core.Config, _ *definition) { c.OptOut = func(context.Context, any) bool { return true } })
-	l.untracked(l.exp, &user{ID: "1"})
-	require.Zero(t, l.flag.asked)
-	require.Zero(t, l.store.loads+l.store.writes)
+func TestRampsMoveOpenControls(t *testing.T) {
+	tryAll(t, []situation{
+		{name: "conditional", stored: open, flag: red, served: "red resolved/resolved was control", after: ramped},
+		{name: "on", stored: open, flag: decision(core.On, "red"), served: "red resolved/resolved was control", after: ramped},
+		{name: "excluded and segmented since", change: all(excludeSubscribed, oldGetBlue), stored: open, flag: red,
+			who: user{Subscribed: true, Old: true}, served: "red resolved/resolved was control", after: ramped},
+		{name: "it says so from then on", stored: ramped, flag: control, served: "red stored/resolved was control"},
+
+		{name: "not if the decision is control", stored: open, flag: control, served: "control stored/resolved"},
+		{name: "not if the decision is drawn", stored: open, flag: draws(func(context.Context) (string, error) { return "red", nil }),
+			served: "control stored/resolved"},
+		{name: "not if the unit is outside", stored: open, flag: outside, served: "control stored/resolved"},
+		{name: "not if the call enrols nobody", stored: open, flag: red, trial: onlyAssigned, served: "control stored/resolved"},
+		{name: "not if the definition enrols nobody", change: closed, stored: open, flag: red, served: "control stored/resolved"},
+		{name: "not if the call excludes", stored: open, flag: red, trial: exclude, served: "control stored/resolved untracked"},
+		{name: "not if controls are sticky", change: sticky, stored: open, flag: red, served: "control stored/resolved"},
+		{name: "not if another key decided", stored: openElsewhere, flag: red, served: "control stored/resolved"},
+	})
 }
 
-func TestAnonymousVisitorWithoutAScopeIsNoUnit(t *testing.T) {
-	l := newLab(t, nil)
-	for _, u := range []*user{nil, {ID: ""}} {
-		a := l.untracked(l.exp, u)
-		require.Equal(t, core.SourceNoUnit, a.Source)
-		require.NoError(t, a.Err)
-		require.Empty(t, a.Key)
+func TestDecisionsThatContradictThemselvesAreErrors(t *testing.T) {
+	draw := func(variant string, err error) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return variant, err }
 	}
-	require.Zero(t, l.flag.asked)
-	require.Zero(t, l.store.loads+l.store.writes)
-}
-
-func TestOffIsAnUntrackedControlAndLeavesTheEntry(t *testing.T) {
-	l := newLab(t, nil)
-	u := &user{ID: "1"}
-	before := l.tracked(l.exp, u)
-	l.flag.set(core.Off, "")
-	a := l.untracked(l.exp, u)
-	require.Equal(t, core.SourceOff, a.Source)
-	require.Equal(t, core.Off, a.State)
-	l.flag.set(core.Conditional, "blue")
-	after := l.tracked(l.exp, u)
-	require.Equal(t, core.SourceStored, after.Source)
-	require.Equal(t, before.Variant, after.Variant)
-}
-
-func TestOffStoresNothingForANewUnit(t *testing.T) {
-	l := newLab(t, nil)
-	l.flag.set(core.Off, "red") // the variant of an off flag means nothing
-	l.nothingStored(l.untracked(l.exp, &user{ID: "1"}))
-}
-
-func TestEnabledFalseIsOffAndAsksNoFlag(t *testing.T) {
-	enabled := false
-	l := newLab(t, func(_ *core.Config, d *definition) { d.Enabled = func(context.Context) bool { return enabled } })
-	a := l.untracked(l.exp, &user{ID: "1"})
-	require.Equal(t, core.SourceOff, a.Source)
-	require.Zero(t, l.flag.asked)
-	enabled = true
-	require.Equal(t, "red", l.tracked(l.exp, &user{ID: "1"}).Variant)
-}
-
-func TestRolloutIsAskedOncePerTrialStoredHitsIncluded(t *testing.T) {
-	l := newLab(t, nil)
-	for range 2 {
-		l.flag.asked = 0
-		trial := l.exp.For(&user{ID: "1"})
-		_, err := trial.Run(ctx)
-		require.NoError(t, err)
-		require.NoError(t, trial.Track(ctx, core.Event{Action: "clicked"}))
-		trial.Publish(ctx)
-		trial.Signature(ctx)
-		require.Equal(t, 1, l.flag.asked)
+	for _, s := range []situation{
+		{name: "an unknown state", flag: decision(core.On+1, "red")},
+		{name: "on and no variant", flag: decision(core.On, "")},
+		{name: "on and control", flag: decision(core.On, "control")},
+		{name: "on and outside", flag: core.Decision{State: core.On, Variant: "red", Outside: true}},
+		{name: "on and drawn", flag: core.Decision{State: core.On, Choose: draw("red", nil)}},
+		{name: "an unknown variant", flag: decision(core.Conditional, "green")},
+		{name: "an unknown variant drawn", flag: draws(draw("green", nil))},
+		{name: "a draw that fails", flag: draws(draw("", errFlag))},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			s.served = "control error/- untracked"
+			_, a := s.try(t)
+			var re *core.RolloutError
+			require.ErrorAs(t, a.Err, &re)
+			require.Equal(t, "pill_color", re.Experiment)
+		})
 	}
+}
+
+func TestUnknownVariantsAreErrorsOfTheAssignment(t *testing.T) {
+	_, a := situation{flag: red, trial: assignTo("green"), served: "red resolved/resolved", after: resolved}.try(t)
+	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
+	require.ErrorContains(t, a.Err, `"green"`)
+	_, a = situation{flag: red, trial: assignTo("green"), loadErr: errStore, served: "red resolved/resolved"}.try(t)
+	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
+	require.ErrorIs(t, a.Err, errStore, "both")
+	_, a = situation{stored: unknown, flag: red, served: "control error/- untracked"}.try(t)
+	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
+}
+
+func TestWhoIsOptedOutOrNobodyIsNotAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change change
+		u      *user
+		served string
+	}{
+		{"opted out", optedOut, &user{ID: "1"}, "control opted-out/- untracked"},
+		{"no subject", nil, nobody, "control no-unit/- untracked"},
+		{"anonymous without a scope", nil, &user{ID: ""}, "control no-unit/- untracked"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, c.change)
+			a := l.exp.Publish(ctx, c.u)
+			serves(t, a, c.served)
+			require.NoError(t, a.Err)
+			require.Empty(t, a.Key)
+			require.Empty(t, l.events.Take())
+			require.Zero(t, l.flag.asked+l.store.loads+l.store.writes)
+		})
+	}
+}
+
+func TestRolloutIsAskedOncePerTrial(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stored core.Entry
+		served string
+	}{{"fresh", core.Entry{}, "red resolved/resolved"}, {"stored", resolved, "red stored/resolved"}} {
+		t.Run(c.name, func(t *testing.T) {
+			l, _ := situation{stored: c.stored, flag: red, served: c.served, after: resolved}.try(t)
+			require.Equal(t, 1, l.flag.asked)
+		})
+	}
+	t.Run("Enabled says no", func(t *testing.T) {
+		l := newLab(t, func(_ *core.Config, d *definition) { d.Enabled = func(context.Context) bool { return false } })
+		serves(t, l.exp.Assign(ctx, &user{ID: "1"}), "control off/- untracked")
+		require.Zero(t, l.flag.asked)
+	})
 }
 
 func TestRequestCarriesKeyVariantsAndTraitsOnly(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		c.NamePrefix = "shop"
-		d.Unit = func(u *user) core.Unit { return core.Actor(u.ID).Traits(core.Int("age", 40)) }
-	})
-	a := l.exp.Assign(ctx, &user{ID: "ada@example.com"})
+	l := newLab(t, all(unit(core.Actor("ada@example.com").Traits(core.Int("age", 40))),
+		func(c *core.Config, _ *definition) { c.NamePrefix = "shop" }))
+	a := l.exp.Assign(ctx, nobody)
 	require.Equal(t, core.Request{Experiment: "shop_pill_color", Key: a.Key, Current: a.Key,
 		Variants: []string{"control", "red", "blue"}, Traits: []core.Attr{core.Int("age", 40)}}, l.flag.last)
 }
 
-func TestManualWinsOverForcedStoredExcludedAndRollout(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) { c.AllowForced = true; excludeSubscribed(c, d) })
-	u := &user{ID: "1", Subscribed: true}
-	l.seed(l.exp, u, entry("red", core.SourceResolved))
-	forced := core.WithForced(ctx, "pill_color", "red")
-	a := l.exp.For(u).AssignTo("blue").Assign(forced)
-	require.Equal(t, core.SourceManual, a.Source)
-	require.Equal(t, "blue", a.Variant)
-	require.True(t, a.Tracked)
-	e, _ := l.stands(a)
-	require.Equal(t, entry("blue", core.SourceManual), e)
-	again := l.tracked(l.exp, u)
-	require.Equal(t, core.SourceStored, again.Source)
-	require.Equal(t, core.SourceManual, again.Origin)
-}
-
-func TestManualControlClosesAnOpenControl(t *testing.T) {
-	l := newLab(t, nil)
-	u := &user{ID: "1"}
-	l.flag.set(core.Conditional, "")
-	open, _ := l.stands(l.exp.Assign(ctx, u))
-	require.False(t, open.Final)
-	a := l.exp.For(u).AssignTo("control").Assign(ctx)
-	e, _ := l.stands(a)
-	require.Equal(t, entry("control", core.SourceManual), e)
-	l.flag.set(core.Conditional, "red")
-	require.Equal(t, core.Control, l.tracked(l.exp, u).Variant)
-}
-
-func TestManualIsWrittenOnlyWhereItDiffers(t *testing.T) {
-	l := newLab(t, nil)
-	u := &user{ID: "1"}
-	l.exp.For(u).AssignTo("blue").Assign(ctx)
-	writes := l.store.writes
-	l.exp.For(u).AssignTo("blue").Assign(ctx)
-	require.Equal(t, writes, l.store.writes)
-	l.seed(l.exp, u, entry("blue", core.SourceResolved))
-	l.exp.For(u).AssignTo("blue").Assign(ctx)
-	require.Equal(t, writes+1, l.store.writes, "another source differs")
-}
-
-func TestManualToAnUnknownVariantIsSkippedWithAnError(t *testing.T) {
-	l := newLab(t, nil)
-	a := l.exp.For(&user{ID: "1"}).AssignTo("green").Assign(ctx)
-	require.Equal(t, core.SourceResolved, a.Source)
-	require.Equal(t, "red", a.Variant)
-	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
-	require.ErrorContains(t, a.Err, `"green"`)
-}
-
-func TestForcedWinsOverStoredAndExcluded(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) { c.AllowForced = true; excludeSubscribed(c, d) })
-	u := &user{ID: "1", Subscribed: true}
-	l.seed(l.exp, u, entry("red", core.SourceResolved))
-	a := l.exp.Assign(core.WithForced(ctx, "pill_color", "blue"), u)
-	require.Equal(t, core.SourceForced, a.Source)
-	require.Equal(t, "blue", a.Variant)
-	require.True(t, a.Tracked)
-	e, _ := l.stands(a)
-	require.Equal(t, entry("blue", core.SourceForced), e)
-}
-
-func TestForcedNeedsAllowForced(t *testing.T) {
-	l := newLab(t, nil)
-	a := l.exp.Assign(core.WithForced(ctx, "pill_color", "blue"), &user{ID: "1"})
-	require.Equal(t, core.SourceResolved, a.Source)
-	require.Equal(t, "red", a.Variant)
-}
-
-func TestForcedByFullNameLatestWinsUnknownIsIgnored(t *testing.T) {
-	l := newLab(t, func(c *core.Config, _ *definition) { c.AllowForced = true; c.NamePrefix = "shop" })
-	for name, want := range map[string]core.Source{"pill_color": core.SourceResolved, "shop_pill_color": core.SourceForced} {
-		a := l.exp.Assign(core.WithForced(ctx, name, "blue"), &user{ID: name})
-		require.Equal(t, want, a.Source, name)
-	}
-	a := l.exp.Assign(core.WithForced(ctx, "shop_pill_color", "green"), &user{ID: "2"})
-	require.Equal(t, core.SourceResolved, a.Source)
-	require.NoError(t, a.Err)
-	both := core.WithForced(core.WithForced(ctx, "shop_pill_color", "blue"), "shop_other", "x")
-	require.Equal(t, "blue", l.exp.Assign(both, &user{ID: "3"}).Variant)
-	require.Equal(t, "red", l.exp.Assign(core.WithForced(both, "shop_pill_color", "red"), &user{ID: "4"}).Variant)
-}
-
-func TestManualAndForcedNeverBeatOffOrAnError(t *testing.T) {
-	l := newLab(t, func(c *core.Config, _ *definition) { c.AllowForced = true })
-	forced := core.WithForced(ctx, "pill_color", "blue")
-	for _, fail := range []error{nil, errFlag} {
-		l.flag.d, l.flag.err = core.Decision{}, fail
-		for _, a := range []core.Assignment{
-			l.exp.Assign(forced, &user{ID: "1"}),
-			l.exp.For(&user{ID: "1"}).AssignTo("blue").Assign(ctx),
-		} {
-			require.Equal(t, core.Control, a.Variant)
-			require.False(t, a.Tracked)
-			l.nothingStored(a)
-		}
+func TestManualAndForcedAreWrittenOnlyWhereTheyDiffer(t *testing.T) {
+	for _, s := range []situation{
+		{name: "manual", stored: entry("blue", core.SourceManual), flag: red, trial: assignTo("blue"), served: "blue manual/manual"},
+		{name: "forced", stored: entry("blue", core.SourceForced), flag: red, change: allowForced, forced: "blue", served: "blue forced/forced"},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			l, _ := s.try(t)
+			require.Zero(t, l.store.writes)
+		})
 	}
 }
 
-func TestStoredWinsOverExclusionSegmentAndWeights(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		excludeSubscribed(c, d)
-		d.Segments = []core.Segment[*user]{{Name: "old", If: old, Into: "blue"}}
-	})
-	u := &user{ID: "1"}
-	first := l.tracked(l.exp, u)
-	require.Equal(t, core.SourceStored, first.Source) // Run stored it
-	require.Equal(t, core.SourceResolved, first.Origin)
-	l.flag.set(core.Conditional, "blue")
-	for _, u := range []*user{{ID: "1", Subscribed: true}, {ID: "1", Old: true}, u} {
-		a := l.tracked(l.exp, u)
-		require.Equal(t, "red", a.Variant)
-		require.Equal(t, core.SourceStored, a.Source)
+func TestForcedByTheFullNameTheLatestWins(t *testing.T) {
+	blue := core.WithForced(ctx, "shop_pill_color", "blue")
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		served string
+	}{
+		{"by the full name", blue, "blue forced/forced"},
+		{"by the bare name", core.WithForced(ctx, "pill_color", "blue"), "red resolved/resolved"},
+		{"beside another experiment", core.WithForced(blue, "shop_other", "x"), "blue forced/forced"},
+		{"twice", core.WithForced(blue, "shop_pill_color", "red"), "red forced/forced"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, all(allowForced, func(c *core.Config, _ *definition) { c.NamePrefix = "shop" }))
+			a := l.exp.Assign(c.ctx, &user{ID: "1"})
+			serves(t, a, c.served)
+			require.NoError(t, a.Err)
+		})
 	}
 }
 
-func TestStoredControlStaysTrackedWhenTheUnitIsExcludedLater(t *testing.T) {
-	l := newLab(t, excludeSubscribed)
-	l.flag.set(core.Conditional, "")
-	l.tracked(l.exp, &user{ID: "1"})
-	a := l.tracked(l.exp, &user{ID: "1", Subscribed: true})
-	require.Equal(t, core.Control, a.Variant)
-	require.Equal(t, core.SourceStored, a.Source)
-}
-
-func TestExclusionFirstHidesTheEntryAndLeavesIt(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) { excludeSubscribed(c, d); d.StickyPolicy = core.ExclusionFirst })
-	a := l.tracked(l.exp, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	out := l.untracked(l.exp, &user{ID: "1", Subscribed: true})
-	require.Equal(t, core.SourceExcluded, out.Source)
-	require.Equal(t, "subscribed", out.Rule)
-	require.True(t, out.Excluded)
-	inline := l.exp.For(&user{ID: "1"}).Exclude().Assign(ctx)
-	require.Equal(t, core.SourceExcluded, inline.Source)
-	require.Equal(t, core.Control, inline.Variant)
-	require.Equal(t, "red", l.tracked(l.exp, &user{ID: "1"}).Variant)
-}
-
-func TestStoredUnknownVariantIsLeftAlone(t *testing.T) {
-	l := newLab(t, nil)
-	u := &user{ID: "1"}
-	l.seed(l.exp, u, entry("green", core.SourceResolved))
-	a := l.untracked(l.exp, u)
-	require.Equal(t, core.SourceError, a.Source)
-	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
-	e, _ := l.stands(a)
-	require.Equal(t, "green", e.Variant)
-}
-
-func TestRetiredVariantCountsAsAbsentAndIsReplaced(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, d *definition) { d.Retired = []string{"green"} })
-	u := &user{ID: "1"}
-	l.seed(l.exp, u, entry("green", core.SourceResolved))
-	a := l.exp.Assign(ctx, u)
-	require.Equal(t, core.SourceResolved, a.Source)
-	require.Equal(t, "red", a.Variant)
-	e, _ := l.stands(a)
-	require.Equal(t, entry("red", core.SourceResolved), e)
-}
-
-func TestRetiredVariantThatAnOlderReleaseClaimsFirstIsReplaced(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, d *definition) { d.Retired = []string{"green"} })
-	a := l.exp.For(&user{ID: "1"}).OnlyAssigned().Assign(ctx)
-	l.store.beforeClaim = func() {
-		require.NoError(t, l.store.Store.Save(ctx, a.Experiment, a.Key, entry("green", core.SourceResolved)))
+func TestAssignTrackAndPublishStoreAsRunDoes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		call func(*experiment, *user)
+	}{
+		{"Assign", func(e *experiment, u *user) { e.Assign(ctx, u) }},
+		{"Publish", func(e *experiment, u *user) { e.Publish(ctx, u) }},
+		{"Track", func(e *experiment, u *user) { _ = e.Track(ctx, u, clicked) }},
+		{"Run", func(e *experiment, u *user) { _, _ = e.Run(ctx, u) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, nil)
+			c.call(l.exp, &user{ID: "1"})
+			serves(t, l.exp.Assign(ctx, &user{ID: "1"}), "red stored/resolved")
+		})
 	}
-	a = l.exp.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	e, ok := l.stands(a)
-	require.True(t, ok)
-	require.Equal(t, "red", e.Variant)
-}
-
-func TestRetiredVariantUnderTheNewestKeyStopsTheSearch(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, d *definition) {
-		d.Retired = []string{"green"}
-		d.Unit = func(u *user) core.Unit { return core.Actor(u.ID).MigratedFrom(core.Actor("before")) }
-	})
-	u := &user{ID: "1"}
-	probe := l.exp.For(u).OnlyAssigned().Assign(ctx)
-	require.NoError(t, l.store.Store.Save(ctx, "pill_color", probe.Key, entry("green", core.SourceResolved)))
-	require.NoError(t, l.store.Store.Save(ctx, "pill_color", probe.MigrationKeys[0], entry("blue", core.SourceResolved)))
-	require.Equal(t, "red", l.exp.Assign(ctx, u).Variant)
 }

@@ -1,7 +1,6 @@
-package core
+package core_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,11 +11,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/rolloutkit/rolloutkit/core"
 )
 
-func resolveEven(t require.TestingT, r Request) string {
-	d, err := Even.Resolve(context.Background(), r)
-	if err != nil || d.State != Conditional { // require is slow, and this runs often
+// even returns the variant that Even gives.
+func even(t require.TestingT, r core.Request) string {
+	d, err := core.Even.Resolve(ctx, r)
+	if err != nil || d.State != core.Conditional { // require is slow, and this runs often
 		require.Fail(t, "not a running experiment", "%+v, %v", d, err)
 	}
 	return d.Variant
@@ -24,42 +26,22 @@ func resolveEven(t require.TestingT, r Request) string {
 
 // behaviours returns control and n variants.
 func behaviours(n int) []string {
-	names := []string{Control}
+	names := []string{core.Control}
 	for i := range n {
 		names = append(names, fmt.Sprintf("v%02d", i))
 	}
 	return names
 }
 
-func TestEvenSplitsEqually(t *testing.T) {
-	const units = 100_000
-	for n := 1; n <= 12; n++ {
-		r := Request{Experiment: "even", Variants: behaviours(n)}
-		counts := map[string]int{}
-		for i := range units {
-			r.Key = fmt.Sprint(i)
-			counts[resolveEven(t, r)]++
-		}
-		requireEven(t, counts, r.Variants, units)
-	}
-}
-
-func TestSpreadIsEvenOverTheOthers(t *testing.T) {
-	const units = 100_000
-	for _, n := range []int{1, 2, 3, 9} {
-		r := Request{Experiment: "spread", Variants: behaviours(n)}
-		counts := map[string]int{}
-		for i := range units {
-			r.Key = fmt.Sprint(i)
-			counts[spread(r)]++
-		}
-		requireEven(t, counts, r.Variants[1:], units)
-	}
-}
-
-// requireEven wants each of names within four sigma of its share, and no other.
-func requireEven(t *testing.T, counts map[string]int, names []string, units float64) {
+// requireEven wants each of names within four sigma of its share of what draw
+// returns for 100,000 keys, and no other.
+func requireEven(t *testing.T, names []string, draw func(key string) string) {
 	t.Helper()
+	const units = 100_000
+	counts := map[string]int{}
+	for i := range units {
+		counts[draw(fmt.Sprint(i))]++
+	}
 	require.Len(t, counts, len(names))
 	share := 1 / float64(len(names))
 	for _, name := range names {
@@ -67,52 +49,65 @@ func requireEven(t *testing.T, counts map[string]int, names []string, units floa
 	}
 }
 
-func TestSpreadIsIndependentOfEven(t *testing.T) {
-	const units = 100_000
-	r := Request{Experiment: "both", Variants: behaviours(1)}
-	other := Request{Experiment: "both", Variants: behaviours(2)}
-	counts := map[string]int{}
-	for i := range units {
-		r.Key = fmt.Sprint(i)
-		other.Key = r.Key
-		counts[resolveEven(t, r)+" "+spread(other)]++
+func TestEvenSplitsEqually(t *testing.T) {
+	for n := 1; n <= 12; n++ {
+		t.Run(fmt.Sprintf("control and %d", n), func(t *testing.T) {
+			r := core.Request{Experiment: "even", Variants: behaviours(n)}
+			requireEven(t, r.Variants, func(key string) string { r.Key = key; return even(t, r) })
+		})
 	}
-	requireEven(t, counts, []string{"control v00", "control v01", "v00 v00", "v00 v01"}, units)
+}
+
+func TestAnyVariantIsEvenOverAllButControl(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 9} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			r := core.Request{Experiment: "spread", Variants: behaviours(n)}
+			requireEven(t, r.Variants[1:], func(key string) string { r.Key = key; return core.Spread(r) })
+		})
+	}
+}
+
+func TestAnyVariantIsIndependentOfEven(t *testing.T) {
+	r := core.Request{Experiment: "both", Variants: behaviours(1)}
+	other := core.Request{Experiment: "both", Variants: behaviours(2)}
+	requireEven(t, []string{"control v00", "control v01", "v00 v00", "v00 v01"}, func(key string) string {
+		r.Key, other.Key = key, key
+		return even(t, r) + " " + core.Spread(other)
+	})
 }
 
 func TestReorderingADefinitionMovesNobody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := behaviours(rapid.IntRange(1, 12).Draw(t, "n"))
-		r := Request{Experiment: "reorder", Key: rapid.String().Draw(t, "key"), Variants: names}
-		evenly, spreadTo := resolveEven(t, r), spread(r)
+		r := core.Request{Experiment: "reorder", Key: rapid.String().Draw(t, "key"), Variants: names}
+		evenly, spreadTo := even(t, r), core.Spread(r)
 		r.Variants = rapid.Permutation(names).Draw(t, "order")
-		require.Equal(t, evenly, resolveEven(t, r))
-		require.Equal(t, spreadTo, spread(r))
+		require.Equal(t, evenly, even(t, r))
+		require.Equal(t, spreadTo, core.Spread(r))
 	})
 }
 
 func TestControlAloneIsOff(t *testing.T) {
-	r := Request{Experiment: "alone", Key: "k", Variants: []string{Control}}
-	d, err := Even.Resolve(context.Background(), r)
+	r := core.Request{Experiment: "alone", Key: "k", Variants: []string{core.Control}}
+	d, err := core.Even.Resolve(ctx, r)
 	require.NoError(t, err)
-	require.Equal(t, Decision{}, d)
-	require.Empty(t, spread(r))
+	require.Equal(t, core.Decision{}, d)
+	require.Empty(t, core.Spread(r))
 }
 
-func TestBucketsDoNotAllocate(t *testing.T) {
-	r := Request{Experiment: "shop_pill_color", Variants: behaviours(7),
-		Key: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+func TestEvenAllocatesNothingAndLeavesTheVariantsAlone(t *testing.T) {
+	r := benchRequest(7)
 	before := slices.Clone(r.Variants)
-	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Even.Resolve(context.Background(), r) }))
-	require.Zero(t, testing.AllocsPerRun(100, func() { spread(r) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = core.Even.Resolve(ctx, r) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { core.Spread(r) }))
 	require.Equal(t, before, r.Variants)
 }
 
 func TestEvenDescribesItself(t *testing.T) {
-	d := Even.(Describer).Describe()
+	d := core.Even.(core.Describer).Describe()
 	require.Equal(t, "even", d.Name)
 	require.False(t, d.NeedsStore)
-	require.Contains(t, d.Capabilities, Deterministic)
+	require.Contains(t, d.Capabilities, core.Deterministic)
 }
 
 // TestBucketsNeverChange holds every decision against a file, so that no
@@ -125,10 +120,8 @@ func TestBucketsNeverChange(t *testing.T) {
 	var got []vector
 	for n := 1; n <= 5; n++ {
 		for i := range 40 {
-			r := Request{Experiment: fmt.Sprintf("experiment_%d", i%3), Variants: behaviours(n),
-				Key: fmt.Sprintf("%016x", i*i*7919)}
-			got = append(got, vector{Experiment: r.Experiment, Key: r.Key, Variants: r.Variants,
-				Even: resolveEven(t, r), Any: spread(r)})
+			r := core.Request{Experiment: fmt.Sprintf("experiment_%d", i%3), Variants: behaviours(n), Key: fmt.Sprintf("%016x", i*i*7919)}
+			got = append(got, vector{Experiment: r.Experiment, Key: r.Key, Variants: r.Variants, Even: even(t, r), Any: core.Spread(r)})
 		}
 	}
 	file := filepath.Join("testdata", "buckets.json")
@@ -148,11 +141,15 @@ func TestBucketsNeverChange(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-func BenchmarkEven(b *testing.B) {
-	r := Request{Experiment: "shop_pill_color", Variants: behaviours(2),
+func benchRequest(n int) core.Request {
+	return core.Request{Experiment: "shop_pill_color", Variants: behaviours(n),
 		Key: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+}
+
+func BenchmarkEven(b *testing.B) {
+	r := benchRequest(2)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, _ = Even.Resolve(context.Background(), r)
+		_, _ = core.Even.Resolve(ctx, r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
@@ -27,7 +28,7 @@ func byID(u *User) core.Unit { return core.Actor(u.ID) }
 func Example() {
 	// region pillcolor
 	client, err := core.New(core.Config{
-		Store:     core.NewMemoryStore(nil),
+		Store:     memstore.New(nil),
 		Tracker:   printer,
 		KeySecret: exampleSecret,
 	})

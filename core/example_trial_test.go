@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
 
 // trialExperiment gives everybody red.
 func trialExperiment(change func(*core.Config, *core.Definition[*User, string])) *core.Experiment[*User, string] {
-	cfg := core.Config{Store: core.NewMemoryStore(nil), Tracker: printer, KeySecret: exampleSecret}
+	cfg := core.Config{Store: memstore.New(nil), Tracker: printer, KeySecret: exampleSecret}
 	def := core.Definition[*User, string]{
 		Name: "pill_color", Unit: byID, Control: core.Variant[*User, string]{Value: "grey"},
 		Variants: []core.Variant[*User, string]{{Name: "red", Value: "red"}, {Name: "blue", Value: "blue"}},
@@ -34,7 +35,7 @@ func ExampleDefinition_rules() {
 			{Name: "existing_customer", If: func(_ context.Context, u *User) bool { return u.Customer }},
 		}
 		d.Segments = []core.Segment[*User]{
-			{Name: "old_account", Into: "blue", If: func(_ context.Context, u *User) bool { return u.Years > 2 }},
+			{Name: "old_account", Variant: "blue", If: func(_ context.Context, u *User) bool { return u.Years > 2 }},
 		}
 	})
 	for _, u := range []*User{{ID: "ada"}, {ID: "bob", Customer: true}, {ID: "cy", Years: 3}} {

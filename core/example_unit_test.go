@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 // An assignment can stick to anything: here to a project, whoever looks at it.
@@ -32,7 +33,7 @@ func ExampleUnit_MigratedFrom() {
 
 // unitExperiment has units for subjects.
 func unitExperiment() *core.Experiment[core.Unit, int] {
-	client, err := core.New(core.Config{Store: core.NewMemoryStore(nil), KeySecret: exampleSecret})
+	client, err := core.New(core.Config{Store: memstore.New(nil), KeySecret: exampleSecret})
 	if err != nil {
 		panic(err)
 	}
@@ -68,20 +69,24 @@ func ExampleInline() {
 }
 
 // Code that has only attributes reaches a typed experiment by its name.
-func ExampleExpose() {
+func ExampleBind() {
 	byUnit := unitExperiment()
-	x := core.Expose(byUnit, func(attrs map[string]any) (core.Unit, error) {
+	x := core.Bind(byUnit, func(attrs map[string]any) (core.Unit, error) {
 		id, ok := attrs["targetingKey"].(string)
 		if !ok {
 			return core.Unit{}, fmt.Errorf("targetingKey is no text")
 		}
 		return core.Actor(id), nil
 	})
-	a, err := x.Assign(context.Background(), map[string]any{"targetingKey": "ada"})
-	fmt.Println(a.Experiment, a.Source, err)
-	_, err = x.Assign(context.Background(), nil)
+	trial, err := x.For(map[string]any{"targetingKey": "ada"})
+	if err != nil {
+		panic(err)
+	}
+	a := trial.Assign(context.Background())
+	fmt.Println(a.Experiment, a.Source)
+	_, err = x.For(nil)
 	fmt.Println(err)
 	// Output:
-	// units resolved <nil>
+	// units resolved
 	// core: experiment units: targetingKey is no text
 }

@@ -9,6 +9,9 @@ func KeyMaker(secret []byte, experiment string) func(Unit) string {
 // AppendUnit is what a key is made of.
 func AppendUnit(b []byte, experiment string, u Unit) []byte { return appendUnit(b, experiment, &u) }
 
+// Spread is what AnyVariant means.
+var Spread = spread
+
 // The name rules.
 var (
 	LegalName    = legalName

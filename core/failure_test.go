@@ -1,234 +1,136 @@
 package core_test
 
+// What a failing flag system, store, tracker or behaviour does to a trial.
+
 import (
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-func TestRolloutErrorIsAnUntrackedControlAndStoresNothing(t *testing.T) {
-	for name, fail := range map[string]error{
-		"failed":    errFlag,
-		"not ready": fmt.Errorf("unleash: %w", core.ErrNotReady),
-		"absent":    fmt.Errorf("unleash: %w", core.ErrFlagNotFound),
+func TestRolloutErrorsServeControl(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+	}{
+		{"failed", errFlag},
+		{"not ready", fmt.Errorf("unleash: %w", core.ErrNotReady)},
+		{"absent", fmt.Errorf("unleash: %w", core.ErrFlagNotFound)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, nil)
-			stored := l.exp.Assign(ctx, &user{ID: "stored"})
-			l.flag.err = fail
-			for _, u := range []*user{{ID: "1"}, {ID: "stored"}} {
-				a := l.untracked(l.exp, u)
-				require.Equal(t, core.SourceError, a.Source)
-				require.ErrorIs(t, a.Err, fail)
+		t.Run(c.name, func(t *testing.T) {
+			for _, stored := range []core.Entry{{}, resolved} {
+				_, a := situation{stored: stored, flagErr: c.err, served: "control error/- untracked"}.try(t)
+				require.ErrorIs(t, a.Err, c.err)
 				var re *core.RolloutError
 				require.ErrorAs(t, a.Err, &re)
 				require.Equal(t, "*core_test.flag", re.Provider)
 				require.Equal(t, "pill_color", re.Experiment)
 			}
-			l.nothingStored(l.exp.Assign(ctx, &user{ID: "1"}))
-			e, ok := l.stands(stored)
-			require.True(t, ok)
-			require.Equal(t, "red", e.Variant)
 		})
 	}
 }
 
 func TestRolloutErrorOfTheProviderIsNotWrappedTwice(t *testing.T) {
-	l := newLab(t, nil)
 	own := &core.RolloutError{Provider: "mine", Experiment: "pill_color", Err: errFlag}
-	l.flag.err = own
-	require.Same(t, own, l.exp.Assign(ctx, &user{ID: "1"}).Err)
+	_, a := situation{flagErr: own, served: "control error/- untracked"}.try(t)
+	require.Same(t, own, a.Err)
 	require.EqualError(t, own, "mine: experiment pill_color: flag server says 500")
 }
 
-func TestServeStoredServesWhatIsStoredUntracked(t *testing.T) {
-	serveStored := func(c *core.Config, d *definition) { excludeSubscribed(c, d); c.OnRolloutError = core.ServeStored }
-	l := newLab(t, serveStored)
-	l.exp.Assign(ctx, &user{ID: "1"})
-	l.flag.err = errFlag
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	require.Equal(t, core.SourceStored, a.Source)
-	require.False(t, a.Tracked)
+func TestServeStored(t *testing.T) {
+	serveStored := func(c *core.Config, _ *definition) { c.OnRolloutError = core.ServeStored }
+	tryAll(t, []situation{
+		{name: "serves a variant, untracked", change: serveStored, stored: resolved, flagErr: errFlag, served: "red stored/resolved untracked"},
+		{name: "has nothing to serve", change: serveStored, flagErr: errFlag, served: "control error/- untracked"},
+		{name: "takes an absent flag for no failure", change: serveStored, stored: resolved, flagErr: core.ErrFlagNotFound,
+			served: "control error/- untracked"},
+		{name: "serves no unknown variant", change: serveStored, stored: unknown, flagErr: errFlag, served: "control error/- untracked"},
+		{name: "serves no exclusion", change: serveStored, stored: exclusion, flagErr: errFlag, served: "control error/- untracked"},
+		{name: "serves nothing to the excluded under ExclusionFirst", change: all(serveStored, exclusionFirst), stored: resolved,
+			who: user{Subscribed: true}, flagErr: errFlag, served: "control error/- untracked"},
+	})
+	l, a := situation{change: serveStored, stored: resolved, flagErr: errFlag, served: "red stored/resolved untracked"}.try(t)
 	require.ErrorIs(t, a.Err, errFlag)
 	got, err := l.exp.Run(ctx, &user{ID: "1"})
 	require.NoError(t, err)
 	require.Equal(t, "red!", got)
-	require.Empty(t, l.events.Take())
-
-	require.Equal(t, core.SourceError, l.untracked(l.exp, &user{ID: "2"}).Source, "nothing is stored for it")
-	l.flag.err = core.ErrFlagNotFound
-	require.Equal(t, core.SourceError, l.untracked(l.exp, &user{ID: "1"}).Source, "an absent flag is no failure")
-
-	l.flag.err = errFlag
-	l.seed(l.exp, &user{ID: "3"}, entry("green", core.SourceResolved))
-	require.Equal(t, core.SourceError, l.untracked(l.exp, &user{ID: "3"}).Source)
-	l.seed(l.exp, &user{ID: "4"}, entry("control", core.SourceExcluded))
-	require.Equal(t, core.SourceError, l.untracked(l.exp, &user{ID: "4"}).Source)
-	first := l.define(func(c *core.Config, d *definition) { serveStored(c, d); d.StickyPolicy = core.ExclusionFirst })
-	require.Equal(t, core.SourceError, l.untracked(first, &user{ID: "1", Subscribed: true}).Source)
-	require.Equal(t, "red", first.Assign(ctx, &user{ID: "1"}).Variant)
 }
 
-func TestFailedReadDecidesWithoutTheStoreAndWritesNothing(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		excludeSubscribed(c, d)
-		c.AllowForced = true
-		d.Segments = []core.Segment[*user]{{Name: "old", If: old, Into: "blue"}}
-		d.StickyExclusions = true
-	})
-	l.store.loadErr = errStore
-	for name, c := range map[string]struct {
-		a       core.Assignment
-		variant string
-		source  core.Source
+func TestAFailingStoreChangesNoDecisionAndGetsNoMoreWrites(t *testing.T) {
+	everything := all(allowForced, stickyExclusions, oldGetBlue)
+	draw := draws(func(context.Context) (string, error) { return "red", nil })
+	noDraw := draws(func(context.Context) (string, error) { t.Error("drawn"); return "red", nil })
+	for _, c := range []struct {
+		situation
+		writes int
 	}{
-		"resolved":   {l.exp.Assign(ctx, &user{ID: "1"}), "red", core.SourceResolved},
-		"segmented":  {l.exp.Assign(ctx, &user{ID: "2", Old: true}), "blue", core.SourceSegmented},
-		"excluded":   {l.exp.Assign(ctx, &user{ID: "3", Subscribed: true}), "control", core.SourceExcluded},
-		"manual":     {l.exp.For(&user{ID: "4"}).AssignTo("blue").Assign(ctx), "blue", core.SourceManual},
-		"forced":     {l.exp.Assign(core.WithForced(ctx, "pill_color", "blue"), &user{ID: "5"}), "blue", core.SourceForced},
-		"unassigned": {l.exp.For(&user{ID: "6"}).OnlyAssigned().Assign(ctx), "control", core.SourceUnassigned},
+		{situation{name: "read, resolved", flag: red, served: "red resolved/resolved", loadErr: errStore}, 0},
+		{situation{name: "read, segmented", flag: red, who: user{Old: true}, served: "blue segmented/segmented by old", loadErr: errStore}, 0},
+		{situation{name: "read, excluded", flag: red, who: user{Subscribed: true},
+			served: "control excluded/excluded by subscribed untracked", loadErr: errStore}, 0},
+		{situation{name: "read, manual", flag: red, trial: assignTo("blue"), served: "blue manual/manual", loadErr: errStore}, 0},
+		{situation{name: "read, forced", flag: red, forced: "blue", served: "blue forced/forced", loadErr: errStore}, 0},
+		{situation{name: "read, only assigned", flag: red, trial: onlyAssigned, served: "control unassigned/- untracked", loadErr: errStore}, 0},
+		{situation{name: "read, to be drawn, which could not be kept", flag: noDraw, served: "control error/- untracked", loadErr: errStore}, 0},
+		{situation{name: "claim, resolved", flag: red, served: "red resolved/resolved", writeErr: errStore}, 1},
+		{situation{name: "claim, segmented", flag: noDraw, who: user{Old: true}, served: "blue segmented/segmented by old", writeErr: errStore}, 1},
+		{situation{name: "claim, drawn, which can't be kept", flag: draw, served: "control error/- untracked", writeErr: errStore}, 1},
+		{situation{name: "claim, ramp", stored: open, flag: red, served: "control stored/resolved", writeErr: errStore}, 1},
+		{situation{name: "save", flag: red, trial: assignTo("blue"), served: "blue manual/manual", writeErr: errStore}, 1},
 	} {
-		require.Equal(t, c.variant, c.a.Variant, name)
-		require.Equal(t, c.source, c.a.Source, name)
-		require.Equal(t, c.variant != core.Control, c.a.Tracked, name)
-		require.True(t, c.a.Degraded, name)
-		require.ErrorIs(t, c.a.Err, errStore, name)
-	}
-	require.Zero(t, l.store.writes)
-	l.exp.Publish(ctx, &user{ID: "1"})
-	require.True(t, l.events.Take()[0].Degraded)
-	require.Positive(t, l.client.Stats().Degraded)
-}
-
-func TestFailedReadAsksForNoDraw(t *testing.T) {
-	l := newLab(t, nil)
-	l.flag.d.Choose = func(context.Context) (string, error) { t.Error("drawn"); return "red", nil }
-	l.store.loadErr = errStore
-	a := l.untracked(l.exp, &user{ID: "1"})
-	require.Equal(t, core.SourceError, a.Source)
-	require.ErrorIs(t, a.Err, errStore)
-}
-
-func TestFailedClaimServesWhatWasDecided(t *testing.T) {
-	l := newLab(t, nil)
-	l.store.writeErr = errStore
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	require.Equal(t, core.SourceResolved, a.Source)
-	require.True(t, a.Tracked)
-	require.True(t, a.Degraded)
-	require.ErrorIs(t, a.Err, errStore)
-	require.Equal(t, 1, l.store.writes, "it is not tried again")
-}
-
-func TestFailedClaimOfADrawIsAnError(t *testing.T) {
-	l := newLab(t, nil)
-	l.flag.d.Choose = func(context.Context) (string, error) { return "red", nil }
-	l.store.writeErr = errStore
-	a := l.untracked(l.exp, &user{ID: "1"})
-	require.Equal(t, core.SourceError, a.Source)
-	require.ErrorIs(t, a.Err, errStore)
-}
-
-func TestFailedClaimOfASegmentServesIt(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, d *definition) {
-		d.Segments = []core.Segment[*user]{{Name: "old", If: old, Into: "blue"}}
-	})
-	l.flag.d.Choose = func(context.Context) (string, error) { t.Error("drawn"); return "red", nil }
-	l.store.writeErr = errStore
-	a := l.exp.Assign(ctx, &user{ID: "1", Old: true})
-	require.Equal(t, "blue", a.Variant)
-	require.Equal(t, core.SourceSegmented, a.Source)
-	require.True(t, a.Tracked)
-	require.True(t, a.Degraded)
-}
-
-func TestFailedClaimOverAnOpenControlServesTheControl(t *testing.T) {
-	l := newLab(t, nil)
-	l.flag.set(core.Conditional, "")
-	l.exp.Assign(ctx, &user{ID: "1"})
-	l.flag.set(core.Conditional, "red")
-	l.store.writeErr = errStore
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, core.Control, a.Variant)
-	require.Equal(t, core.SourceStored, a.Source)
-	require.True(t, a.Tracked)
-	require.True(t, a.Degraded)
-}
-
-func TestFailedSaveServesTheManualVariant(t *testing.T) {
-	l := newLab(t, nil)
-	l.store.writeErr = errStore
-	a := l.exp.For(&user{ID: "1"}).AssignTo("blue").Assign(ctx)
-	require.Equal(t, "blue", a.Variant)
-	require.True(t, a.Degraded)
-}
-
-func TestStoreThatPanicsIsAStoreThatFails(t *testing.T) {
-	l := newLab(t, nil)
-	l.store.panics = true
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	require.True(t, a.Degraded)
-	require.ErrorContains(t, a.Err, "store is broken")
-	require.ErrorContains(t, l.exp.Forget(ctx, &user{ID: "1"}), "store is broken")
-	require.ErrorContains(t, l.exp.Clear(ctx), "store is broken")
-	require.Contains(t, l.log.String(), "failure_test.go", "the log has the stack")
-	require.Positive(t, l.client.Stats().Panics)
-}
-
-// wild answers Load and Claim with entries that have no variant.
-type wild struct{ core.Store }
-
-func (wild) Load(context.Context, string, string, []string) (core.Entry, []string, bool, error) {
-	return core.Entry{}, nil, true, nil
-}
-
-type wildClaim struct{ core.Store }
-
-func (wildClaim) Claim(context.Context, string, string, core.Entry, core.Entry) (core.Entry, error) {
-	return core.Entry{}, nil
-}
-
-type panicClaim struct{ core.Store }
-
-func (panicClaim) Claim(context.Context, string, string, core.Entry, core.Entry) (core.Entry, error) {
-	panic("claim")
-}
-
-func (panicClaim) Save(context.Context, string, string, core.Entry) error { panic("save") }
-
-func TestStoresThatBreakTheirContractDegrade(t *testing.T) {
-	for _, s := range []core.Store{wild{core.NewMemoryStore(nil)}, wildClaim{core.NewMemoryStore(nil)}, panicClaim{core.NewMemoryStore(nil)}} {
-		l := newLab(t, func(c *core.Config, _ *definition) { c.Store = s })
-		a := l.exp.Assign(ctx, &user{ID: "1"})
-		require.Equal(t, "red", a.Variant)
-		require.True(t, a.Degraded)
-		require.Equal(t, "blue", l.exp.For(&user{ID: "1"}).AssignTo("blue").Assign(ctx).Variant)
+		t.Run(c.name, func(t *testing.T) {
+			c.change = everything
+			l, a := c.try(t)
+			require.True(t, a.Degraded)
+			require.ErrorIs(t, a.Err, errStore)
+			require.Equal(t, c.writes, l.store.writes)
+			require.EqualValues(t, 1, l.client.Stats().Degraded)
+		})
 	}
 }
 
-// restless lets every claim lose to a retired name.
-type restless struct{ core.Store }
-
-func (restless) Claim(context.Context, string, string, core.Entry, core.Entry) (core.Entry, error) {
-	return core.Entry{Variant: "brown", Final: true}, nil
-}
-
-func TestClaimGivesUpInTheEnd(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		c.Store = restless{core.NewMemoryStore(nil)}
-		d.Retired = []string{"brown"}
-	})
-	require.Equal(t, "red", l.exp.Assign(ctx, &user{ID: "1"}).Variant)
+func TestAStoreThatBreaksItsContractDegrades(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		does func(*spy)
+	}{
+		{"an entry without a variant", func(s *spy) {
+			s.answer = func(_ context.Context, lookups []core.Lookup) error {
+				lookups[0].Entry.Origin = core.SourceResolved
+				return nil
+			}
+		}},
+		{"an entry that can't be read", func(s *spy) {
+			s.answer = func(_ context.Context, lookups []core.Lookup) error {
+				lookups[len(lookups)-1].Err = errStore
+				return nil
+			}
+		}},
+		{"a claim that leaves nothing", func(s *spy) { s.lostTo = &core.Entry{} }},
+		{"a load that ends with its ctx", func(s *spy) {
+			s.answer = func(ctx context.Context, _ []core.Lookup) error { <-ctx.Done(); return ctx.Err() }
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, func(c *core.Config, _ *definition) { c.PreviousSecrets = secrets[1:2] })
+			c.does(l.store)
+			short, cancel := context.WithTimeout(ctx, 1)
+			defer cancel()
+			a := l.exp.Assign(short, &user{ID: "1"})
+			serves(t, a, "red resolved/resolved")
+			require.True(t, a.Degraded)
+			require.Error(t, a.Err)
+			require.Equal(t, "blue", l.exp.For(&user{ID: "1"}).AssignTo("blue").Assign(short).Variant)
+		})
+	}
 }
 
 func TestCancelledContextDoesNotChangeTheDecision(t *testing.T) {
@@ -240,102 +142,6 @@ func TestCancelledContextDoesNotChangeTheDecision(t *testing.T) {
 		require.NoError(t, a.Err)
 		require.Equal(t, a.Variant, l.exp.Assign(ctx, u).Variant)
 	}
-}
-
-func TestSlowStoreThatHonoursItsDeadlineDegrades(t *testing.T) {
-	l := newLab(t, func(c *core.Config, _ *definition) { c.Store = blocked{core.NewMemoryStore(nil)} })
-	short, cancel := context.WithTimeout(ctx, 1)
-	defer cancel()
-	a := l.exp.Assign(short, &user{ID: "1"})
-	require.Equal(t, "red", a.Variant)
-	require.ErrorIs(t, a.Err, context.DeadlineExceeded)
-	require.True(t, a.Degraded)
-}
-
-// blocked answers when its ctx ends.
-type blocked struct{ core.Store }
-
-func (blocked) Load(ctx context.Context, _, _ string, _ []string) (core.Entry, []string, bool, error) {
-	<-ctx.Done()
-	return core.Entry{}, nil, false, ctx.Err()
-}
-
-func explode[T any](context.Context, T) bool { panic("boom") }
-
-func TestPanicsNeverReachTheCaller(t *testing.T) {
-	rule := []core.Rule[*user]{{Name: "bomb", If: explode[*user]}}
-	cases := map[string]struct {
-		change  func(*core.Config, *definition)
-		source  core.Source
-		variant string
-	}{
-		"unit":      {func(_ *core.Config, d *definition) { d.Unit = func(*user) core.Unit { panic("boom") } }, core.SourceNoUnit, "control"},
-		"opt-out":   {func(c *core.Config, _ *definition) { c.OptOut = explode[any] }, core.SourceOptedOut, "control"},
-		"enabled":   {func(_ *core.Config, d *definition) { d.Enabled = func(context.Context) bool { panic("boom") } }, core.SourceError, "control"},
-		"exclusion": {func(_ *core.Config, d *definition) { d.Exclusions = rule; d.StickyExclusions = true }, core.SourceExcluded, "control"},
-		"shared rule": {func(c *core.Config, d *definition) {
-			c.Exclusions = []core.Rule[any]{{If: explode[any]}}
-			d.StickyExclusions = true
-		}, core.SourceExcluded, "control"},
-		"segment": {func(_ *core.Config, d *definition) {
-			d.Segments = []core.Segment[*user]{{If: explode[*user], Into: "blue"}}
-		}, core.SourceResolved, "red"},
-		"rollout": {func(c *core.Config, _ *definition) {
-			c.Rollout = core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) { panic("boom") })
-		}, core.SourceError, "control"},
-		"draw": {func(c *core.Config, _ *definition) {
-			c.Rollout = core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
-				return core.Decision{State: core.Conditional, Choose: func(context.Context) (string, error) { panic("boom") }}, nil
-			})
-		}, core.SourceError, "control"},
-		"tracker": {func(c *core.Config, _ *definition) {
-			c.Tracker = core.TrackerFunc(func(context.Context, core.Event) error { panic("boom") })
-		}, core.SourceResolved, "red"},
-		"publish": {func(c *core.Config, _ *definition) {
-			c.OnPublish = func(context.Context, core.Signature) { panic("boom") }
-		}, core.SourceResolved, "red"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, c.change)
-			trial := l.exp.For(&user{ID: "1"})
-			_, err := trial.Run(ctx)
-			require.NoError(t, err)
-			a := trial.Assign(ctx)
-			require.Equal(t, c.source, a.Source)
-			require.Equal(t, c.variant, a.Variant)
-			require.Equal(t, c.variant != "control", a.Tracked)
-			if c.variant == "control" {
-				l.nothingStored(a)
-			}
-			require.EqualValues(t, 1, l.client.Stats().Panics)
-			require.Contains(t, l.log.String(), "boom")
-			require.Contains(t, l.log.String(), "failure_test.go")
-		})
-	}
-}
-
-func TestPanickingExclusionUnderExclusionFirstHidesTheEntry(t *testing.T) {
-	l := newLab(t, nil)
-	l.exp.Assign(ctx, &user{ID: "1"})
-	first := l.define(func(_ *core.Config, d *definition) {
-		d.StickyPolicy = core.ExclusionFirst
-		d.Exclusions = []core.Rule[*user]{{If: explode[*user]}}
-	})
-	a := first.Assign(ctx, &user{ID: "1"})
-	require.Equal(t, core.SourceExcluded, a.Source)
-	e, _ := l.stands(a)
-	require.Equal(t, "red", e.Variant)
-}
-
-func TestPanicInABehaviourIsTheAppsAndLeavesStateClean(t *testing.T) {
-	l := newLab(t, func(_ *core.Config, d *definition) {
-		d.Variants[0].Run = func(context.Context, *user) (string, error) { panic("app") }
-	})
-	require.PanicsWithValue(t, "app", func() { _, _ = l.exp.Run(ctx, &user{ID: "1"}) })
-	require.Len(t, l.events.Take(), 1)
-	require.Equal(t, core.SourceStored, l.exp.Assign(ctx, &user{ID: "1"}).Source)
-	require.Zero(t, l.client.Stats().Panics)
 }
 
 func TestBehaviourErrorIsReturnedAsItIs(t *testing.T) {
@@ -358,61 +164,17 @@ func TestLostEventsAreCountedAndTrackSaysSo(t *testing.T) {
 	require.Equal(t, 1, strings.Count(l.log.String(), "an event was lost"), "one line a minute")
 }
 
-func TestErrorsAreLoggedOncePerExperimentAndInterval(t *testing.T) {
-	l := newLab(t, nil)
-	l.flag.err = errFlag
-	for _, u := range users(100) {
-		l.exp.Assign(ctx, u)
-	}
-	require.Equal(t, 1, strings.Count(l.log.String(), errFlag.Error()))
-	require.EqualValues(t, 100, l.client.Stats().RolloutErrors)
-}
-
-func TestUnitFaultsAreNoUnit(t *testing.T) {
-	many := make([]core.Attr, 101)
-	for i := range many {
-		many[i] = core.Int(fmt.Sprint("a", i), i)
-	}
-	cases := map[string]struct {
-		unit core.Unit
-		says string
-	}{
-		"too many":             {core.NewUnit(many...), "101 attributes"},
-		"too many with traits": {core.NewUnit(many[:60]...).Traits(many[:41]...), "101 attributes"},
-		"too large":            {core.NewUnit(core.String("bio", strings.Repeat("x", 64<<10))), "at most 65536"},
-		"too large a trait":    {core.Actor("1").Traits(core.String("bio", strings.Repeat("x", 64<<10))), "at most 65536"},
-		"twice":                {core.NewUnit(core.Int("a", 1), core.Int("a", 2)), `"a" twice`},
-		"trait twice":          {core.Actor("1").Traits(core.Int("a", 1), core.Int("a", 2)), `"a" twice`},
-		"no name":              {core.NewUnit(core.Int("", 1)), "no name"},
-		"trait without name":   {core.Actor("1").Traits(core.Int("", 1)), "no name"},
-		"short key":            {core.UnitFromKey("abc"), "32 to 128 hex digits, not 3"},
-		"long key":             {core.UnitFromKey(strings.Repeat("a", 129)), "not 129"},
-		"key not hex":          {core.UnitFromKey(strings.Repeat("g", 32)), "hex digits only"},
-		"sticky to nothing":    {core.Actor("1").StickyTo(), "names no attribute"},
-		"sticky to unknown":    {core.Actor("1").StickyTo("project"), `"project"`},
-		"bad older identity":   {core.Actor("1").MigratedFrom(core.NewUnit(core.Int("", 1))), "older identity 1"},
-		"nine keys": {core.Actor("1").MigratedFrom(core.Actor("2").MigratedFrom(core.Actor("3"))).MigratedWith(core.String("actor", "4")).
-			MigratedFrom(core.Actor("5")).MigratedFrom(core.Actor("6")).MigratedFrom(core.Actor("7")).MigratedFrom(core.Actor("8")).
-			MigratedFrom(core.Actor("9")).MigratedFrom(core.Actor("10")), "more than 8 keys"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			l := newLab(t, func(_ *core.Config, d *definition) { d.Unit = func(*user) core.Unit { return c.unit } })
-			a := l.untracked(l.exp, &user{})
-			require.Equal(t, core.SourceNoUnit, a.Source)
-			require.ErrorContains(t, a.Err, c.says)
-			require.NotContains(t, a.Err.Error()+l.log.String(), "xxx", "no attribute value in any message")
-			require.Equal(t, 1, strings.Count(l.log.String(), "because of a unit fault"), "one line a minute")
-			require.Zero(t, l.store.loads+l.store.writes)
-		})
-	}
-}
-
-func TestLargestUnitIsFine(t *testing.T) {
-	attrs := make([]core.Attr, 100)
-	for i := range attrs {
-		attrs[i] = core.String(fmt.Sprintf("a%02d", i), strings.Repeat("x", 650))
-	}
-	l := newLab(t, func(_ *core.Config, d *definition) { d.Unit = func(*user) core.Unit { return core.NewUnit(attrs...) } })
-	require.Equal(t, "red", l.tracked(l.exp, &user{}).Variant)
+func TestErrorsAreLoggedOncePerExperimentAndMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, nil)
+		l.flag.err = errFlag
+		for _, u := range users(100) {
+			l.exp.Assign(ctx, u)
+		}
+		require.Equal(t, 1, strings.Count(l.log.String(), errFlag.Error()))
+		require.EqualValues(t, 100, l.client.Stats().RolloutErrors)
+		time.Sleep(time.Minute)
+		l.exp.Assign(ctx, &user{ID: "1"})
+		require.Equal(t, 2, strings.Count(l.log.String(), errFlag.Error()))
+	})
 }

@@ -1,9 +1,7 @@
 package core_test
 
 import (
-	"cmp"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
-	"github.com/rolloutkit/rolloutkit/core/memstore"
 )
 
 // TestPolicy holds every combination of entries under a unit's keys against
@@ -169,32 +166,24 @@ func (s *policySection) try(t *testing.T, stored []string, ask policyAsk) policy
 		keys[i] = map[string]func(core.Unit) string{"new": newest, "old": previous}[secret](units[identity])
 	}
 	oldest := keys[len(keys)-1]
-	store := memstore.New(nil)
-	for i, kind := range stored {
-		if kind != "." {
-			require.NoError(t, store.Save(ctx, "pill_color", keys[i], policyEntry(kind, oldest)))
-		}
-	}
-
-	rollout, manual, _ := strings.Cut(ask.rollout, "+")
-	f := &flag{}
-	f.set(core.Conditional, rollout)
-	cfg := core.Config{Rollout: f, Store: store, KeySecret: secret, Logger: slog.New(slog.DiscardHandler)}
-	if slices.ContainsFunc(s.keys, func(name string) bool { return strings.HasSuffix(name, "/old") }) {
-		cfg.PreviousSecrets = [][]byte{secrets[1]}
-	}
-	client, err := core.New(cfg)
-	require.NoError(t, err)
-	unit := units["cur"]
+	u := units["cur"]
 	if strings.HasPrefix(s.keys[0], "vis") {
-		unit = core.Actor("")
+		u = core.Actor("")
 	}
 	if slices.Contains(s.keys, "older/new") {
-		unit = unit.MigratedFrom(units["older"])
+		u = u.MigratedFrom(units["older"])
 	}
-	exp, err := core.Define(client, definition{Name: "pill_color", Unit: func(*user) core.Unit { return unit },
-		Variants: []variant{{Name: "red"}, {Name: "blue"}}, Retired: []string{"mauve"}})
-	require.NoError(t, err)
+	l := newLab(t, all(unit(u), func(c *core.Config, d *definition) {
+		d.Retired = []string{"mauve"}
+		if slices.ContainsFunc(s.keys, func(name string) bool { return strings.HasSuffix(name, "/old") }) {
+			c.PreviousSecrets = secrets[1:2]
+		}
+	}))
+	for i, kind := range stored {
+		if kind != "." {
+			require.NoError(t, l.store.Store.Save(ctx, "pill_color", keys[i], policyEntry(kind, oldest)))
+		}
+	}
 
 	b, at := &browser{}, ctx
 	switch ask.cookie {
@@ -206,31 +195,25 @@ func (s *policySection) try(t *testing.T, stored []string, ask policyAsk) policy
 		b.cookies = map[string]core.Visitor{"pill_color": {ID: "visitor", Entry: policyEntry(ask.cookie, oldest), Unit: newest(units["vis"])[:16]}}
 		at = b.page()
 	}
-	trial := exp.For(nil)
+	rollout, manual, _ := strings.Cut(ask.rollout, "+")
+	l.flag.set(core.Conditional, rollout)
+	trial := l.exp.For(nobody)
 	if manual != "" {
 		trial.AssignTo(manual)
 	}
 	a := trial.Assign(at)
 	require.Equal(t, a.Source == core.SourceError, a.Err != nil)
 	require.Equal(t, keys[0], a.Key)
-	require.Equal(t, oldest, f.last.Key)
+	require.Equal(t, oldest, l.flag.last.Key)
 
-	got := policyOutcome{served: fmt.Sprintf("%s %s/%s", a.Variant, a.Source, cmp.Or(a.Origin, "-")), cookie: ask.cookie}
-	if a.Previous != "" {
-		got.served += " was " + a.Previous
-	}
-	if !a.Tracked {
-		got.served += " untracked"
-	}
+	got := policyOutcome{served: served(a), cookie: ask.cookie}
 	for i, key := range keys {
 		if i > 0 && !slices.Contains(a.MigrationKeys, key) {
 			got.conflicts = append(got.conflicts, s.keys[i])
 		}
-		l := []core.Lookup{{Experiment: "pill_color", Key: key}}
-		require.NoError(t, store.Load(ctx, l))
-		got.after = append(got.after, policyKind(l[0].Entry, oldest))
+		got.after = append(got.after, policyKind(l.stored(core.Assignment{Experiment: "pill_color", Key: key}), oldest))
 	}
-	require.EqualValues(t, len(got.conflicts), client.Stats().KeyConflicts)
+	require.EqualValues(t, len(got.conflicts), l.client.Stats().KeyConflicts)
 	if ask.cookie != "-" {
 		got.cookie = "none"
 		if v, ok := b.cookies["pill_color"]; ok {

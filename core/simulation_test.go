@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/internal/tracking"
 )
 
@@ -20,22 +21,21 @@ type person struct {
 	converted       bool
 }
 
-// An era is one release of the app: processes that run side by side.
-type era []*core.Experiment[*person, string]
+type simulation = core.Experiment[*person, string]
 
-func simulated(t *testing.T, store core.Store, rollout core.Rollout, tracker core.Tracker, secrets ...[]byte) *core.Experiment[*person, string] {
+// simulate defines the experiment of one release of the app.
+func simulate(t *testing.T, transient bool, store core.Store, rollout core.Rollout, tracker core.Tracker, secrets ...[]byte) *simulation {
 	client, err := core.New(core.Config{Store: store, Rollout: rollout, Tracker: tracker, KeySecret: secrets[0], PreviousSecrets: secrets[1:]})
 	require.NoError(t, err)
 	return core.MustDefine(client, core.Definition[*person, string]{
-		Name: "simulated",
+		Name: "simulated", TransientControl: transient,
 		Unit: func(p *person) core.Unit {
 			if p.account == "" {
 				return core.Actor(p.cookie)
 			}
 			return core.Actor(p.account).MigratedFrom(core.Actor(p.cookie))
 		},
-		Control:    core.Variant[*person, string]{Value: "a"},
-		Variants:   []core.Variant[*person, string]{{Name: core.Candidate, Value: "b"}},
+		Variants:   []core.Variant[*person, string]{{Name: core.Candidate}},
 		Exclusions: []core.Rule[*person]{{Name: "converted", If: func(_ context.Context, p *person) bool { return p.converted }}},
 	})
 }
@@ -57,18 +57,18 @@ func crowdSize(n int) int {
 func TestAATestStaysEven(t *testing.T) {
 	people := crowdSize(20_000)
 	rng := rand.New(rand.NewPCG(1, 2))
-	store := core.NewMemoryStore(nil)
+	store := memstore.New(nil)
 	events := &tracking.Recorder{}
-	old := simulated(t, store, core.Even, events, secrets[1])
-	next := simulated(t, store, core.Even, events, secrets[0], secrets[1])
-	eras := []era{{old}, {old}, {old, next}, {old, next}, {next}, {next}}
+	old := simulate(t, false, store, core.Even, events, secrets[1])
+	next := simulate(t, false, store, core.Even, events, secrets[0], secrets[1])
+	days := [][]*simulation{{old}, {old}, {old, next}, {old, next}, {next}, {next}} // processes that run side by side
 
 	crowd := make([]*person, people)
 	for i := range crowd {
 		crowd[i] = &person{cookie: fmt.Sprint("cookie:", i)}
 	}
 	first := make([]string, people)
-	for day, processes := range eras {
+	for day, processes := range days {
 		events.Take()
 		tracked := map[string]int{}
 		for i, p := range crowd {
@@ -120,7 +120,7 @@ func TestAATestStaysEven(t *testing.T) {
 	all := core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
 		return core.Decision{State: core.On, Variant: core.Candidate}, nil
 	})
-	ramped := simulated(t, store, all, events, secrets[0], secrets[1])
+	ramped := simulate(t, false, store, all, events, secrets[0], secrets[1])
 	moved := 0
 	for i, p := range crowd {
 		if p.account != "" {
@@ -139,14 +139,7 @@ func TestAATestStaysEven(t *testing.T) {
 // TestTransientControlsBiasTheSplit shows that the simulation
 // can fail: with controls that are not kept, converters drop out of one group.
 func TestTransientControlsBiasTheSplit(t *testing.T) {
-	client, err := core.New(core.Config{KeySecret: secret, Store: core.NewMemoryStore(nil)})
-	require.NoError(t, err)
-	e := core.MustDefine(client, core.Definition[*person, string]{
-		Name: "biased", TransientControl: true,
-		Unit:       func(p *person) core.Unit { return core.Actor(p.cookie) },
-		Variants:   []core.Variant[*person, string]{{Name: core.Candidate}},
-		Exclusions: []core.Rule[*person]{{If: func(_ context.Context, p *person) bool { return p.converted }}},
-	})
+	e := simulate(t, true, memstore.New(nil), core.Even, &tracking.Recorder{}, secret)
 	tracked := map[string]int{}
 	for i := range crowdSize(20_000) {
 		p := &person{cookie: fmt.Sprint(i)}
@@ -160,22 +153,25 @@ func TestTransientControlsBiasTheSplit(t *testing.T) {
 	require.Greater(t, math.Abs(float64(tracked[core.Control])-n/2), 4*math.Sqrt(n)/2, "%v", tracked)
 }
 
-// TestRotationAndMigrationMoveNobody rotates the secret and migrates every unit
-// at the same time, with a store and without.
+// TestRotationAndMigrationMoveNobody rotates the secret, twice, and migrates
+// every unit at the same time.
 func TestRotationAndMigrationMoveNobody(t *testing.T) {
 	units := crowdSize(100_000)
-	for name, store := range map[string]core.Store{"without a store": nil, "with a store": core.NewMemoryStore(nil)} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		store core.Store
+	}{{"without a store", nil}, {"with a store", memstore.New(nil)}} {
+		t.Run(c.name, func(t *testing.T) {
 			define := func(unit func(string) core.Unit, secrets ...[]byte) *core.Experiment[string, int] {
-				client, err := core.New(core.Config{KeySecret: secrets[0], PreviousSecrets: secrets[1:], Store: store})
+				client, err := core.New(core.Config{KeySecret: secrets[0], PreviousSecrets: secrets[1:], Store: c.store})
 				require.NoError(t, err)
 				return core.MustDefine(client, core.Definition[string, int]{Name: "rotated", Unit: unit,
 					Variants: []core.Variant[string, int]{{Name: "red"}, {Name: "blue"}}})
 			}
-			before := define(func(id string) core.Unit { return core.Actor(id) }, secrets[1])
+			before := define(core.Actor[string], secrets[2])
 			after := define(func(id string) core.Unit {
 				return core.NewUnit(core.String("actor", id), core.Int("version", 2)).MigratedFrom(core.Actor(id))
-			}, secrets[0], secrets[1])
+			}, secrets...)
 			changed := 0
 			for i := range units {
 				id := fmt.Sprint("user:", i)

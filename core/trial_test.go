@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,100 +13,30 @@ import (
 )
 
 func TestRunServesValuesAndFunctions(t *testing.T) {
-	l := newLab(t, nil)
-	for name, want := range map[string]string{"": "grey", "red": "red!", "blue": "blue for 1"} {
-		l.flag.set(core.Conditional, name)
-		require.NoError(t, l.exp.Clear(ctx))
-		got, err := l.exp.Run(ctx, &user{ID: "1"})
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+	for _, c := range []struct{ variant, want string }{{"control", "grey"}, {"red", "red!"}, {"blue", "blue for 1"}} {
+		t.Run(c.variant, func(t *testing.T) {
+			l := newLab(t, nil)
+			l.flag.set(core.Conditional, c.variant)
+			got, err := l.exp.Run(ctx, &user{ID: "1"})
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
 	}
-}
-
-func TestAssignmentEventIsWhole(t *testing.T) {
-	l := newLab(t, func(c *core.Config, d *definition) {
-		c.NamePrefix = "shop"
-		d.Unit = func(u *user) core.Unit { return core.Actor(u.ID).MigratedFrom(core.Actor("before")) }
-	})
-	l.flag.d.Reason = "SPLIT"
-	start := time.Now()
-	a := l.exp.Publish(ctx, &user{ID: "ada@example.com"})
-	require.Equal(t, "SPLIT", a.Reason)
-	e := l.events.Take()[0]
-	require.Len(t, e.ID, 32)
-	require.False(t, e.Time.Before(start))
-	e.ID, e.Time = "", time.Time{}
-	require.Equal(t, core.Event{Action: "assignment", Experiment: "shop_pill_color", Variant: "red", Key: a.Key, MigrationKeys: a.MigrationKeys,
-		State: core.Conditional, Source: core.SourceResolved, Origin: core.SourceResolved}, e)
-	text, err := json.Marshal(e)
-	require.NoError(t, err)
-	require.Contains(t, string(text), `"value":0`)
-	require.Contains(t, string(text), `"source":"resolved"`)
-	require.NotContains(t, string(text), "example.com")
-}
-
-func TestAssignmentEventRepeatsWithTheSameID(t *testing.T) {
-	l := newLab(t, nil)
-	id := func(u string, publish func(u *user)) string { publish(&user{ID: u}); return l.events.Take()[0].ID }
-	publish := func(u *user) { l.exp.Publish(ctx, u) }
-	first := id("1", publish)
-	require.Equal(t, first, id("1", publish))
-	require.NotEqual(t, first, id("2", publish))
-	require.NotEqual(t, first, id("1", func(u *user) { l.exp.For(u).AssignTo("blue").Publish(ctx) }))
-}
-
-func TestAssignmentEventGoesOutOncePerTrial(t *testing.T) {
-	l := newLab(t, nil)
-	trial := l.exp.For(&user{ID: "1"})
-	trial.Assign(ctx)
-	trial.Signature(ctx)
-	require.Empty(t, l.events.Take(), "assigning is silent")
-	for range 3 {
-		_, err := trial.Run(ctx)
-		require.NoError(t, err)
-		trial.Publish(ctx)
-	}
-	require.Len(t, l.events.Take(), 1)
-}
-
-func TestTrackSendsItsOwnEventOnly(t *testing.T) {
-	l := newLab(t, nil)
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	mine := core.Event{ID: "mine", Action: "clicked", Value: 1, Label: "l", Property: "p", Fields: map[string]any{"a": 1}, Time: at,
-		Experiment: "lies", Variant: "lies", Key: "lies"}
-	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, mine))
-	events := l.events.Take()
-	require.Len(t, events, 1)
-	want := mine
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	want.Experiment, want.Variant, want.Key = "pill_color", "red", a.Key
-	want.State, want.Source, want.Origin = core.Conditional, core.SourceResolved, core.SourceResolved
-	require.Equal(t, want, events[0])
-
-	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}))
-	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}))
-	events = l.events.Take()
-	require.NotEqual(t, events[0].ID, events[1].ID)
-	require.NotEmpty(t, events[0].ID)
-}
-
-func TestTrackRefusesNoActionAndTheReservedOne(t *testing.T) {
-	l := newLab(t, nil)
-	require.ErrorContains(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{}), "without an action")
-	require.ErrorContains(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "assignment"}), "belongs to the automatic event")
-	require.Empty(t, l.events.Take())
 }
 
 func TestSignature(t *testing.T) {
 	l := newLab(t, excludeSubscribed)
-	s := l.exp.For(&user{ID: "1"}).Signature(ctx)
-	text, err := json.Marshal(s)
-	require.NoError(t, err)
-	require.JSONEq(t, fmt.Sprintf(`{"variant":"red","experiment":"pill_color","key":%q}`, s.Key), string(text))
-	out := l.exp.For(&user{ID: "2", Subscribed: true}).Signature(ctx)
-	text, err = json.Marshal(out)
-	require.NoError(t, err)
-	require.JSONEq(t, fmt.Sprintf(`{"variant":"control","experiment":"pill_color","key":%q,"excluded":true}`, out.Key), string(text))
+	for _, c := range []struct {
+		u    *user
+		want string
+	}{
+		{&user{ID: "1"}, `{"variant":"red","experiment":"pill_color","key":%q}`},
+		{&user{ID: "2", Subscribed: true}, `{"variant":"control","experiment":"pill_color","key":%q,"excluded":true}`},
+	} {
+		text, err := json.Marshal(l.exp.For(c.u).Signature(ctx))
+		require.NoError(t, err)
+		require.JSONEq(t, fmt.Sprintf(c.want, key(c.u)), string(text))
+	}
 }
 
 func TestOverrideReplacesABehaviourAtOneCallSite(t *testing.T) {
@@ -119,9 +48,9 @@ func TestOverrideReplacesABehaviourAtOneCallSite(t *testing.T) {
 	got, err = l.exp.For(&user{ID: "1"}).Override("red", paint).Override("red", nil).Run(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "red!", got, "nil restores")
-	trial := l.exp.For(&user{ID: "1"}).Override("green", paint)
-	require.ErrorIs(t, trial.Assign(ctx).Err, core.ErrUnknownVariant)
-	require.Equal(t, "red", trial.Assign(ctx).Variant)
+	a := l.exp.For(&user{ID: "1"}).Override("green", paint).Assign(ctx)
+	require.ErrorIs(t, a.Err, core.ErrUnknownVariant)
+	require.Equal(t, "red", a.Variant)
 }
 
 func TestResolvedTrialChangesNoMore(t *testing.T) {
@@ -133,17 +62,15 @@ func TestResolvedTrialChangesNoMore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "red!", got)
 	require.Equal(t, 1, strings.Count(l.log.String(), "was resolved changes nothing"))
-	e, _ := l.stands(trial.Assign(ctx))
-	require.Equal(t, core.SourceResolved, e.Origin)
+	require.Equal(t, core.SourceResolved, l.stored(trial.Assign(ctx)).Origin)
 }
 
 func TestOnPublishIsToldOfTheTrialsThatAPageShows(t *testing.T) {
 	var told []core.Signature
-	l := newLab(t, func(c *core.Config, d *definition) {
-		excludeSubscribed(c, d)
+	l := newLab(t, all(excludeSubscribed, func(c *core.Config, _ *definition) {
 		c.OnPublish = func(_ context.Context, s core.Signature) { told = append(told, s) }
 		c.OptOut = func(_ context.Context, s any) bool { return s.(*user).ID == "out" }
-	})
+	}))
 	l.exp.Assign(ctx, &user{ID: "1"})
 	require.NoError(t, l.exp.Track(ctx, &user{ID: "1"}, core.Event{Action: "clicked"}))
 	require.Empty(t, told, "neither Assign nor Track publishes")
@@ -166,36 +93,19 @@ func TestOnPublishIsToldOfTheTrialsThatAPageShows(t *testing.T) {
 }
 
 func TestForgetDeletesAllKeys(t *testing.T) {
-	l := newLab(t, nil)
-	define := func() *experiment {
-		return l.define(func(_ *core.Config, d *definition) {
-			d.Unit = func(u *user) core.Unit { return core.Actor(u.ID).MigratedFrom(core.Actor("before")) }
-		})
-	}
-	e := define()
+	l := newLab(t, unit(core.Actor("1").MigratedFrom(core.Actor("before"))))
 	l.assignUnit(core.Actor("before"))
-	a := e.Assign(ctx, &user{ID: "1"})
-	require.NoError(t, e.Forget(ctx, &user{ID: "1"}))
-	l.nothingStored(a)
-	l.nothingStored(core.Assignment{Experiment: "pill_color", Key: a.MigrationKeys[0]})
-	l.flag.set(core.Conditional, "blue")
-	require.Equal(t, "blue", e.Assign(ctx, &user{ID: "1"}).Variant)
-
-	require.ErrorContains(t, l.exp.Forget(ctx, &user{ID: ""}), "anonymous")
-	bad := l.define(func(_ *core.Config, d *definition) { d.Unit = func(*user) core.Unit { return core.UnitFromKey("x") } })
-	require.ErrorContains(t, bad.Forget(ctx, &user{ID: "1"}), "hex digits")
+	a := l.exp.Assign(ctx, nobody)
+	require.Equal(t, core.SourceStored, a.Source)
+	require.NoError(t, l.exp.Forget(ctx, nobody))
+	require.Zero(t, l.stored(a))
+	require.Zero(t, l.stored(core.Assignment{Experiment: "pill_color", Key: a.MigrationKeys[0]}))
 	l.store.writeErr = errStore
-	require.ErrorIs(t, e.Forget(ctx, &user{ID: "1"}), errStore)
-	require.ErrorIs(t, e.Clear(ctx), errStore)
-}
+	require.ErrorIs(t, l.exp.Forget(ctx, nobody), errStore)
+	require.ErrorIs(t, l.exp.Clear(ctx), errStore)
 
-func TestForgetIsTheWayOutOfAManualControl(t *testing.T) {
-	l := newLab(t, nil)
-	u := &user{ID: "1"}
-	l.exp.For(u).AssignTo("control").Assign(ctx)
-	require.Equal(t, core.Control, l.exp.Assign(ctx, u).Variant)
-	require.NoError(t, l.exp.Forget(ctx, u))
-	require.Equal(t, "red", l.exp.Assign(ctx, u).Variant)
+	require.ErrorContains(t, l.define(nil).Forget(ctx, nobody), "anonymous")
+	require.ErrorContains(t, l.define(unit(core.UnitFromKey("x"))).Forget(ctx, nobody), "hex digits")
 }
 
 func TestClearTouchesOneExperiment(t *testing.T) {
@@ -205,40 +115,6 @@ func TestClearTouchesOneExperiment(t *testing.T) {
 	u := &user{ID: "1"}
 	a, b := l.exp.Assign(ctx, u), other.Assign(ctx, u)
 	require.NoError(t, l.exp.Clear(ctx))
-	l.nothingStored(a)
-	_, ok := l.stands(b)
-	require.True(t, ok)
-}
-
-func TestTrackKey(t *testing.T) {
-	l := newLab(t, excludeSubscribed)
-	visited := core.Event{Action: "visited", Label: "/docs"}
-	a := l.exp.Assign(ctx, &user{ID: "1"})
-	require.NoError(t, l.client.TrackKey(ctx, "pill_color", strings.ToUpper(a.Key), visited))
-	e := l.events.Take()[0]
-	require.Equal(t, []string{"visited", "red", a.Key, "/docs"}, []string{e.Action, e.Variant, e.Key, e.Label})
-	require.Equal(t, core.SourceStored, e.Source)
-	require.Equal(t, core.SourceResolved, e.Origin)
-
-	unknown := strings.Repeat("0", 64)
-	for says, err := range map[string]error{
-		"no experiment is called": l.client.TrackKey(ctx, "nope", a.Key, visited),
-		"hex digits":              l.client.TrackKey(ctx, "pill_color", "x", visited),
-		"nothing is stored":       l.client.TrackKey(ctx, "pill_color", unknown, visited),
-		"without an action":       l.client.TrackKey(ctx, "pill_color", a.Key, core.Event{}),
-	} {
-		require.ErrorContains(t, err, says)
-	}
-	require.NoError(t, l.store.Store.Save(ctx, "pill_color", unknown, entry("control", core.SourceExcluded)))
-	require.NoError(t, l.client.TrackKey(ctx, "pill_color", unknown, visited), "excluded is silent")
-	require.NoError(t, l.store.Store.Save(ctx, "pill_color", unknown, entry("green", core.SourceResolved)))
-	require.ErrorIs(t, l.client.TrackKey(ctx, "pill_color", unknown, visited), core.ErrUnknownVariant)
-	l.store.loadErr = errStore
-	require.ErrorIs(t, l.client.TrackKey(ctx, "pill_color", a.Key, visited), errStore)
-	l.store.loadErr = nil
-	l.flag.set(core.Off, "")
-	require.NoError(t, l.client.TrackKey(ctx, "pill_color", a.Key, visited), "off is silent")
-	l.flag.err = errFlag
-	require.ErrorIs(t, l.client.TrackKey(ctx, "pill_color", a.Key, visited), errFlag)
-	require.Empty(t, l.events.Take())
+	require.Zero(t, l.stored(a))
+	require.Equal(t, "red", l.stored(b).Variant)
 }

@@ -10,102 +10,104 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-var nobody *user
+var blue = decision(core.Conditional, "blue")
 
-func TestFirstPageCountsAndStoresNothing(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	page := b.page()
-	got, err := l.exp.Run(page, nobody)
-	require.NoError(t, err)
-	require.Equal(t, "red!", got)
-	require.NoError(t, l.exp.Track(page, nobody, core.Event{Action: "clicked"}))
-	events := l.events.Take()
-	require.Len(t, events, 2)
-	require.Equal(t, events[0].Key, events[1].Key)
-	require.Zero(t, l.store.loads, "a fresh visitor has nothing to read")
-	require.Zero(t, l.store.writes)
-	require.True(t, b.depends)
-
-	// The cookie comes back: stored, and no longer drawn.
-	l.flag.set(core.Conditional, "blue")
-	a := l.exp.Publish(b.page(), nobody)
-	require.Equal(t, "red", a.Variant)
-	require.Equal(t, core.SourceStored, a.Source)
-	require.Equal(t, core.SourceResolved, a.Origin)
-	require.Equal(t, events[0].Key, a.Key)
-	require.Equal(t, events[0].ID, l.events.Take()[0].ID, "the same event, for consumers that deduplicate")
-	e, ok := l.stands(a)
-	require.True(t, ok)
-	require.Equal(t, entry("red", core.SourceResolved), e)
-	require.Equal(t, 1, b.keeps, "the cookie was set once")
+// A visit is one browser's way through the pages of an app.
+type visit struct {
+	*lab
+	*browser
 }
 
-func TestNothingIsStoredOnTheFirstPageHoweverOften(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	page := b.page()
-	l.exp.Publish(page, nobody)
-	require.Equal(t, "red", l.exp.For(nobody).Exclude().Assign(page).Variant, "the cookie holds it")
-	require.Zero(t, l.store.writes)
+func newVisit(t *testing.T, change change) *visit { return &visit{newLab(t, change), &browser{}} }
+
+// sees publishes on a page of its own and checks what is served, and which
+// variant the cookie carries then, "" for no cookie.
+func (v *visit) sees(u *user, d core.Decision, want, cookie string) core.Assignment {
+	v.t.Helper()
+	v.flag.d, v.flag.err = d, nil
+	return v.shows(v.page(), v.exp.For(u), want, cookie)
+}
+
+func (v *visit) shows(page context.Context, trial *core.Trial[*user, string], want, cookie string) core.Assignment {
+	v.t.Helper()
+	a := trial.Publish(page)
+	serves(v.t, a, want)
+	require.Equal(v.t, cookie, v.cookies["pill_color"].Entry.Variant)
+	require.Equal(v.t, cookie != "", len(v.cookies) == 1)
+	return a
+}
+
+func TestFirstPageCountsAndStoresNothing(t *testing.T) {
+	v := newVisit(t, nil)
+	page := v.page()
+	require.Equal(t, "red!", v.run(page, nobody))
+	require.NoError(t, v.exp.Track(page, nobody, clicked))
+	v.shows(page, v.exp.For(nobody).Exclude(), "red stored/resolved untracked", "red")
+	events := v.events.Take()
+	require.Len(t, events, 2)
+	require.Equal(t, events[0].Key, events[1].Key)
+	require.Zero(t, v.store.loads, "a fresh visitor has nothing to read")
+	require.Zero(t, v.store.writes)
+	require.True(t, v.depends)
+
+	// The cookie comes back: stored, and no longer drawn.
+	a := v.sees(nobody, blue, "red stored/resolved", "red")
+	require.Equal(t, events[0].Key, a.Key)
+	require.Equal(t, events[0].ID, v.events.Take()[0].ID, "the same event, for consumers that deduplicate")
+	require.Equal(t, resolved, v.stored(a))
+	require.Equal(t, 1, v.keeps, "the cookie was set once")
 }
 
 func TestAnonymousWithoutCookieIsNoUnit(t *testing.T) {
-	l := newLab(t, nil)
-	for name, b := range map[string]*browser{"header sent": {sent: true}, "not to be tracked": {silent: true}} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*browser, *definition)
+	}{
+		{"the header was sent", func(b *browser, _ *definition) { b.sent = true }},
+		{"the header goes before the cookie is kept", func(b *browser, d *definition) {
+			b.made = map[string]core.Visitor{}
+			d.Enabled = func(context.Context) bool { b.sent = true; return true }
+		}},
+		{"not to be tracked", func(b *browser, _ *definition) { b.silent = true }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := &browser{}
+			v := &visit{newLab(t, func(_ *core.Config, d *definition) { c.change(b, d) }), b}
 			page := core.WithScope(ctx, b)
-			a := l.exp.Publish(page, nobody)
-			require.Equal(t, core.SourceNoUnit, a.Source)
+			a := v.shows(page, v.exp.For(nobody), "control no-unit/- untracked", "")
 			require.NoError(t, a.Err)
-			require.Empty(t, b.cookies)
-			require.Empty(t, l.events.Take())
+			require.Empty(t, v.events.Take())
 			require.Empty(t, core.PublishedIn(page))
 		})
 	}
 }
 
-func TestVisitorWithoutCookieIsLostWhenTheHeaderGoesFirst(t *testing.T) {
-	b := &browser{}
-	l := newLab(t, func(_ *core.Config, d *definition) {
-		d.Enabled = func(context.Context) bool { b.sent = true; return true } // between making and keeping
-	})
-	a := l.exp.Publish(b.page(), nobody)
-	require.Equal(t, core.SourceNoUnit, a.Source)
-	require.Equal(t, core.Control, a.Variant)
-	require.Empty(t, l.events.Take())
-}
-
 func TestCookieIsSetForTrackedDecisionsOnly(t *testing.T) {
-	for name, c := range map[string]struct {
-		change func(*core.Config, *definition)
-		set    func(*flag)
-		source core.Source
+	everybody := func(_ *core.Config, d *definition) {
+		d.StickyExclusions, d.Exclusions = true, []rule{{Name: "all", If: func(context.Context, *user) bool { return true }}}
+	}
+	for _, c := range []struct {
+		served string
+		change change
+		d      core.Decision
 	}{
-		"off":      {nil, func(f *flag) { f.set(core.Off, "") }, core.SourceOff},
-		"error":    {nil, func(f *flag) { f.err = errFlag }, core.SourceError},
-		"outside":  {nil, func(f *flag) { f.d = core.Decision{State: core.Conditional, Outside: true} }, core.SourceOutside},
-		"assigned": {func(_ *core.Config, d *definition) { d.OnlyAssigned = true }, nil, core.SourceUnassigned},
-		"excluded": {func(_ *core.Config, d *definition) {
-			d.StickyExclusions = true
-			d.Exclusions = []core.Rule[*user]{{If: func(context.Context, *user) bool { return true }}}
-		}, nil, core.SourceExcluded},
+		{"control off/- untracked", nil, core.Decision{}},
+		{"control error/- untracked", nil, decision(core.On, "green")},
+		{"control outside/- untracked", nil, outside},
+		{"control unassigned/- untracked", closed, red},
+		{"control excluded/excluded by all untracked", everybody, red},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l, b := newLab(t, c.change), &browser{}
-			if c.set != nil {
-				c.set(l.flag)
-			}
-			page := b.page()
-			require.Equal(t, c.source, l.exp.Publish(page, nobody).Source)
-			require.Empty(t, b.cookies)
-			require.Zero(t, l.store.writes)
-			require.Equal(t, c.source != core.SourceOff, b.depends)
+		t.Run(c.served, func(t *testing.T) {
+			v := newVisit(t, c.change)
+			v.sees(nobody, c.d, c.served, "")
+			require.Zero(t, v.store.writes)
+			require.Equal(t, c.d.State != core.Off, v.depends)
 		})
 	}
 }
 
-// A visitor signs in: on a later page, on the very next one, and on the first.
+// A visitor signs in: on the first page, on the very next one, and on a later.
 func TestSignInKeepsTheVariant(t *testing.T) {
-	anna := &user{ID: "anna"}
 	attributes := func(_ *core.Config, d *definition) {
 		d.Unit = func(u *user) core.Unit {
 			id := ""
@@ -116,245 +118,210 @@ func TestSignInKeepsTheVariant(t *testing.T) {
 				StickyTo("actor", "project", "page").Traits(core.Bool("new", true))
 		}
 	}
-	transient := func(_ *core.Config, d *definition) { d.TransientControl = true }
-	for name, change := range map[string]func(*core.Config, *definition){"actor": nil, "more attributes": attributes, "transient controls": transient} {
+	for _, c := range []struct {
+		name   string
+		change change
+		d      core.Decision
+		kept   bool
+	}{
+		{"a variant", nil, red, true},
+		{"a control", nil, control, true},
+		{"a unit of many attributes", attributes, red, true},
+		{"a transient control", transient, control, false},
+	} {
 		for _, pages := range []int{1, 2, 3} {
-			for _, variant := range []string{"red", core.Control} {
-				t.Run(fmt.Sprintf("%s, page %d, %s", name, pages, variant), func(t *testing.T) {
-					l, b := newLab(t, change), &browser{}
-					l.flag.set(core.Conditional, variant)
-					page := b.page()
-					before := l.exp.Publish(page, nobody)
-					for range pages - 1 {
-						page = b.page()
-						require.Equal(t, before.Key, l.exp.Publish(page, nobody).Key)
-					}
-					if pages > 1 {
-						page = b.page()
-					}
-					after := l.exp.Publish(page, anna)
-					require.Equal(t, variant, after.Variant)
-					require.NotEqual(t, before.Key, after.Key)
-					require.Equal(t, []string{before.Key}, after.MigrationKeys)
-					kept := name != "transient controls" || variant != core.Control
-					require.Equal(t, !kept, len(b.cookies) == 1, "the cookie goes when the assignment is kept")
-					if kept {
-						l.flag.set(core.Conditional, "blue")
-						require.Equal(t, variant, l.exp.Assign(b.page(), anna).Variant)
-						require.Equal(t, core.SourceStored, l.exp.Assign(ctx, anna).Source)
-					}
-				})
-			}
+			t.Run(fmt.Sprintf("%s, page %d", c.name, pages), func(t *testing.T) {
+				v := newVisit(t, c.change)
+				v.flag.d = c.d
+				page := v.page()
+				before := v.exp.Publish(page, nobody)
+				for range pages - 1 {
+					page = v.page()
+					require.Equal(t, before.Key, v.exp.Publish(page, nobody).Key)
+				}
+				if pages > 1 {
+					page = v.page()
+				}
+				after := v.exp.Publish(page, anna)
+				require.Equal(t, before.Variant, after.Variant)
+				require.NotEqual(t, before.Key, after.Key)
+				require.Equal(t, []string{before.Key}, after.MigrationKeys)
+				require.Equal(t, !c.kept, len(v.cookies) == 1, "the cookie goes when the assignment is kept")
+				if c.kept && c.d.Variant == "red" {
+					v.sees(anna, blue, "red stored/resolved", "")
+					serves(t, v.exp.Assign(ctx, anna), "red stored/resolved")
+				}
+			})
 		}
 	}
 }
 
-// Without a store the cookie is all there is, and nobody moves while it lasts.
-func TestVisitorsWithoutStore(t *testing.T) {
-	l, b := newLab(t, func(c *core.Config, _ *definition) { c.Store = nil }), &browser{}
-	require.Equal(t, core.SourceResolved, l.exp.Assign(b.page(), nobody).Source)
-	l.flag.set(core.Conditional, "blue")
-	require.Equal(t, "red", l.exp.Assign(b.page(), nobody).Variant)
-	require.Equal(t, "red", l.exp.Assign(b.page(), &user{ID: "anna"}).Variant)
-	require.Len(t, b.cookies, 1)
-}
-
 func TestVisitorsControlStaysOpenToARamp(t *testing.T) {
-	for name, store := range map[string]bool{"with a store": true, "without": false} {
-		t.Run(name, func(t *testing.T) {
-			l, b := newLab(t, func(c *core.Config, _ *definition) {
-				if !store {
-					c.Store = nil
-				}
-			}), &browser{}
-			l.flag.set(core.Conditional, core.Control)
-			require.Equal(t, core.Control, l.exp.Assign(b.page(), nobody).Variant)
-			l.flag.set(core.Conditional, "red")
-			a := l.exp.Assign(b.page(), nobody)
-			require.Equal(t, "red", a.Variant)
-			require.Equal(t, core.Control, a.Previous)
-			require.Equal(t, "red", b.cookies["pill_color"].Entry.Variant)
-			require.Equal(t, core.SourceStored, l.exp.Assign(b.page(), nobody).Source)
+	for _, c := range []struct {
+		name   string
+		change change
+	}{{"with a store", nil}, {"without", noStore}} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVisit(t, c.change)
+			v.sees(nobody, control, "control resolved/resolved", "control")
+			v.sees(nobody, red, "red resolved/resolved was control", "red")
+			v.sees(nobody, blue, "red stored/resolved was control", "red")
 		})
 	}
+}
+
+// Nobody moves while the cookie lasts.
+func TestWithoutAStoreTheCookieIsAllThereIs(t *testing.T) {
+	v := newVisit(t, noStore)
+	v.sees(nobody, red, "red resolved/resolved", "red")
+	v.sees(nobody, blue, "red stored/resolved", "red")
+	v.sees(anna, blue, "red stored/resolved", "red")
 }
 
 // The cookie keeps what was drawn, so a draw needs no stored entry.
 func TestCookieKeepsADraw(t *testing.T) {
-	draws := 0
-	l := newLab(t, func(_ *core.Config, d *definition) {
-		d.Rollout = core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) {
-			return core.Decision{State: core.Conditional, Choose: func(context.Context) (string, error) {
-				draws++
-				return []string{"red", "blue"}[draws%2], nil
-			}}, nil
-		})
-	})
-	b := &browser{}
-	page := b.page()
-	first := l.exp.Assign(page, nobody)
-	require.Equal(t, first, l.exp.Assign(page, nobody), "one decision per request")
-	for range 3 {
-		require.Equal(t, first.Variant, l.exp.Assign(b.page(), nobody).Variant)
-	}
-	require.Equal(t, 1, draws)
+	drawn := 0
+	draw := draws(func(context.Context) (string, error) { drawn++; return []string{"red", "blue"}[drawn%2], nil })
+	v := newVisit(t, nil)
+	v.sees(nobody, draw, "blue resolved/resolved", "blue")
+	v.sees(nobody, draw, "blue stored/resolved", "blue")
+	v.sees(nobody, draw, "blue stored/resolved", "blue")
+	require.Equal(t, 1, drawn)
 }
 
 func TestCookieServesWhileTheStoreIsDown(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	l.exp.Assign(b.page(), nobody)
-	l.flag.set(core.Conditional, "blue")
-	l.store.loadErr = errStore
-	a := l.exp.Assign(b.page(), nobody)
-	require.Equal(t, "red", a.Variant)
-	require.True(t, a.Degraded)
-	require.Zero(t, l.store.writes, "nothing is written after a failed read")
-
-	l.store.loadErr, l.store.writeErr = nil, errStore
-	a = l.exp.Assign(b.page(), nobody)
-	require.Equal(t, "red", a.Variant)
-	require.True(t, a.Degraded)
-	a = l.exp.Assign(b.page(), &user{ID: "anna"})
-	require.Equal(t, "red", a.Variant)
-	require.Len(t, b.cookies, 1, "what is not kept in the store stays in the cookie")
-}
-
-// A cookie holds an open control, the flag ramps, and the store fails.
-func TestNothingIsTriedTwiceWhileTheStoreIsDown(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	l.flag.set(core.Conditional, core.Control)
-	l.exp.Assign(b.page(), nobody)
-	l.flag.set(core.Conditional, "red")
-	l.store.loadErr = errStore
-	require.Equal(t, core.Control, l.exp.Assign(b.page(), nobody).Variant)
-	require.Zero(t, l.store.writes)
-	l.store.loadErr, l.store.writeErr = nil, errStore
-	require.Equal(t, core.Control, l.exp.Assign(b.page(), nobody).Variant)
-	require.Equal(t, 1, l.store.writes)
+	for _, c := range []struct {
+		name              string
+		d                 core.Decision // of the cookie: red is final, control is open
+		loadErr, writeErr error
+		writes            int
+	}{
+		{"no reads", red, errStore, nil, 0},
+		{"no writes", red, nil, errStore, 1},
+		{"no reads during a ramp", control, errStore, nil, 0},
+		{"no writes during a ramp", control, nil, errStore, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVisit(t, nil)
+			v.flag.d = c.d
+			variant := v.exp.Assign(v.page(), nobody).Variant
+			v.store.loadErr, v.store.writeErr = c.loadErr, c.writeErr
+			for _, u := range []*user{nobody, anna} {
+				v.store.writes = 0
+				a := v.sees(u, blue, variant+" stored/resolved", variant)
+				require.True(t, a.Degraded)
+				require.Equal(t, c.writes, v.store.writes, "nothing is written after a failed read, nor tried twice")
+			}
+		})
+	}
 }
 
 func TestReturningVisitorNeedsNoHeader(t *testing.T) {
-	l, b := newLab(t, func(c *core.Config, _ *definition) { c.AllowForced = true }), &browser{}
-	l.exp.Assign(b.page(), nobody)
-	b.forced = map[string]string{"pill_color": "blue"}
-	page := b.page()
-	b.sent = true
-	require.Equal(t, "blue", l.exp.Assign(page, nobody).Variant)
+	v := newVisit(t, allowForced)
+	v.sees(nobody, red, "red resolved/resolved", "red")
+	v.forced = map[string]string{"pill_color": "blue"}
+	page := v.page()
+	v.sent = true
+	v.shows(page, v.exp.For(nobody), "blue forced/forced", "red")
 }
 
 func TestExcludedAtSignInKeepsTheCookie(t *testing.T) {
-	l, b := newLab(t, func(c *core.Config, d *definition) {
-		excludeSubscribed(c, d)
-		d.StickyPolicy = core.ExclusionFirst
-	}), &browser{}
-	l.exp.Assign(b.page(), nobody)
-	l.exp.Assign(b.page(), nobody)
-	require.Equal(t, core.SourceExcluded, l.exp.Assign(b.page(), &user{ID: "anna", Subscribed: true}).Source)
-	require.Len(t, b.cookies, 1)
+	v := newVisit(t, exclusionFirst)
+	v.sees(nobody, red, "red resolved/resolved", "red")
+	v.sees(nobody, red, "red stored/resolved", "red")
+	v.sees(&user{ID: "anna", Subscribed: true}, red, "control excluded/excluded by subscribed untracked", "red")
 }
 
 func TestCookieOfAnotherUnitIsNotAdopted(t *testing.T) {
 	project := 1
-	l := newLab(t, func(_ *core.Config, d *definition) {
+	v := newVisit(t, func(_ *core.Config, d *definition) {
 		d.Unit = func(*user) core.Unit { return core.NewUnit(core.String("actor", ""), core.Int("project", project)) }
 	})
-	b := &browser{}
-	l.exp.Assign(b.page(), nobody)
+	v.sees(nobody, red, "red resolved/resolved", "red")
 	project = 2
-	l.flag.set(core.Conditional, "blue")
-	require.Equal(t, "blue", l.exp.Assign(b.page(), nobody).Variant)
+	v.sees(nobody, blue, "blue resolved/resolved", "red") // the store has it, so the cookie does not go to and fro
 	project = 1
-	require.Equal(t, "red", l.exp.Assign(b.page(), nobody).Variant)
-	cookie := b.cookies["pill_color"]
+	v.sees(nobody, blue, "red stored/resolved", "red")
 	project = 2
-	require.Equal(t, "blue", l.exp.Assign(b.page(), nobody).Variant)
-	require.Equal(t, cookie, b.cookies["pill_color"], "it does not go to and fro")
+	v.sees(nobody, red, "blue stored/resolved", "red")
 }
 
 func TestEntriesOfTheCookieThatDoNotCount(t *testing.T) {
-	for name, change := range map[string]func(*core.Visitor){
-		"unknown variant": func(v *core.Visitor) { v.Entry.Variant = "mauve" },
-		"excluded":        func(v *core.Visitor) { v.Entry.Origin = core.SourceExcluded },
-		"no unit":         func(v *core.Visitor) { v.Unit = "" },
-		"none":            func(v *core.Visitor) { v.Entry = core.Entry{} },
+	for _, c := range []struct {
+		name   string
+		change func(*core.Visitor)
+		cookie string
+	}{
+		{"an unknown variant", func(v *core.Visitor) { v.Entry.Variant = "mauve" }, "blue"},
+		{"an exclusion", func(v *core.Visitor) { v.Entry.Origin = core.SourceExcluded }, "red"},
+		{"one of no unit", func(v *core.Visitor) { v.Unit = "" }, "blue"},
+		{"none", func(v *core.Visitor) { v.Entry = core.Entry{} }, "blue"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l, b := newLab(t, nil), &browser{}
-			key := l.exp.Assign(b.page(), nobody).Key
-			v := b.cookies["pill_color"]
-			change(&v)
-			b.cookies["pill_color"] = v
-			l.flag.set(core.Conditional, "blue")
-			a := l.exp.Assign(b.page(), nobody)
-			require.Equal(t, "blue", a.Variant)
-			require.Equal(t, core.SourceResolved, a.Source)
-			require.Equal(t, key, a.Key, "the id is good all the same")
+		t.Run(c.name, func(t *testing.T) {
+			v := newVisit(t, nil)
+			before := v.sees(nobody, red, "red resolved/resolved", "red")
+			cookie := v.cookies["pill_color"]
+			c.change(&cookie)
+			v.cookies["pill_color"] = cookie
+			after := v.sees(nobody, blue, "blue resolved/resolved", c.cookie)
+			require.Equal(t, before.Key, after.Key, "the id is good all the same")
 		})
 	}
 }
 
 func TestForcedByTheScope(t *testing.T) {
-	allow := func(c *core.Config, _ *definition) { c.AllowForced = true }
-	b := &browser{forced: map[string]string{"pill_color": "blue"}}
-	l := newLab(t, nil)
-	require.Equal(t, "red", l.exp.Assign(b.page(), nobody).Variant, "it needs AllowForced")
-
-	b.cookies = nil
-	l = newLab(t, allow)
-	a := l.exp.Assign(b.page(), nobody)
-	require.Equal(t, core.SourceForced, a.Source)
-	require.Equal(t, "blue", a.Variant)
-	e, ok := l.stands(a)
-	require.True(t, ok, "a force is stored at once")
-	require.Equal(t, entry("blue", core.SourceForced), e)
-
-	b.forced = nil
-	a = l.exp.Assign(b.page(), &user{ID: "anna"})
-	require.Equal(t, "blue", a.Variant, "it follows the visitor")
-	require.Equal(t, core.SourceForced, a.Origin)
-	require.NoError(t, l.exp.Forget(b.page(), &user{ID: "anna"}))
-	require.Equal(t, "red", l.exp.Assign(b.page(), &user{ID: "anna"}).Variant)
-
-	b.forced = map[string]string{"pill_color": "mauve"}
-	require.Equal(t, "red", l.exp.Assign(b.page(), nobody).Variant, "a name that is not defined is skipped")
-	page := core.WithForced(b.page(), "pill_color", "blue")
-	require.Equal(t, "blue", l.exp.Assign(page, nobody).Variant)
+	forced := func(t *testing.T, change change, variant string) *visit {
+		v := newVisit(t, change)
+		v.forced = map[string]string{"pill_color": variant}
+		return v
+	}
+	t.Run("needs AllowForced", func(t *testing.T) {
+		forced(t, nil, "blue").sees(nobody, red, "red resolved/resolved", "red")
+	})
+	t.Run("is stored at once and follows the visitor", func(t *testing.T) {
+		v := forced(t, allowForced, "blue")
+		a := v.sees(nobody, red, "blue forced/forced", "blue")
+		require.Equal(t, entry("blue", core.SourceForced), v.stored(a))
+		v.forced = nil
+		v.sees(anna, red, "blue stored/forced", "")
+		require.NoError(t, v.exp.Forget(v.page(), anna))
+		v.sees(anna, red, "red resolved/resolved", "")
+	})
+	t.Run("skips a name that is not defined", func(t *testing.T) {
+		v := forced(t, allowForced, "mauve")
+		v.sees(nobody, red, "red resolved/resolved", "red")
+		v.shows(core.WithForced(v.page(), "pill_color", "blue"), v.exp.For(nobody), "blue forced/forced", "blue")
+	})
 }
 
-func TestForgetTakesTheCookieToo(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	l.exp.Assign(b.page(), nobody)
-	page := b.page()
-	l.exp.Assign(page, nobody)
-	require.NoError(t, l.exp.Forget(page, nobody))
-	require.Empty(t, b.cookies)
-	l.flag.set(core.Conditional, "blue")
-	require.Equal(t, "blue", l.exp.Assign(b.page(), nobody).Variant)
-	require.ErrorContains(t, l.exp.Forget((&browser{}).page(), nobody), "anonymous")
+func TestForgetTakesTheCookieAndTheDecisionOfTheRequestToo(t *testing.T) {
+	v := newVisit(t, nil)
+	v.sees(nobody, red, "red resolved/resolved", "red")
+	page := v.page()
+	v.shows(page, v.exp.For(nobody), "red stored/resolved", "red")
+	require.NoError(t, v.exp.Forget(page, nobody))
+	require.Empty(t, v.cookies)
+	v.flag.d = blue
+	v.shows(page, v.exp.For(nobody), "blue resolved/resolved", "blue")
+	require.ErrorContains(t, v.exp.Forget((&browser{}).page(), nobody), "anonymous")
 }
 
 func TestManualOnAFreshVisitorIsInTheCookieOnly(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	require.Equal(t, core.SourceManual, l.exp.For(nobody).AssignTo("blue").Assign(b.page()).Source)
-	require.Zero(t, l.store.writes)
-	a := l.exp.Assign(b.page(), nobody)
-	require.Equal(t, "blue", a.Variant)
-	require.Equal(t, core.SourceManual, a.Origin)
-	e, _ := l.stands(a)
-	require.Equal(t, entry("blue", core.SourceManual), e)
+	v := newVisit(t, nil)
+	v.shows(v.page(), v.exp.For(nobody).AssignTo("blue"), "blue manual/manual", "blue")
+	require.Zero(t, v.store.writes)
+	a := v.sees(nobody, red, "blue stored/manual", "blue")
+	require.Equal(t, entry("blue", core.SourceManual), v.stored(a))
 }
 
-func TestSilentScope(t *testing.T) {
-	l, b := newLab(t, nil), &browser{}
-	l.exp.Publish(b.page(), nobody)
-	l.events.Take()
-	b.silent = true
-	for _, u := range []*user{nobody, {ID: "anna"}} {
-		page := b.page()
-		a := l.exp.Publish(page, u)
-		require.Equal(t, "red", a.Variant)
-		require.False(t, a.Tracked)
-		require.NoError(t, l.exp.Track(page, u, core.Event{Action: "clicked"}))
-		require.Empty(t, l.events.Take())
-	}
+func TestSilentScopeSendsNothing(t *testing.T) {
+	v := newVisit(t, nil)
+	v.sees(nobody, red, "red resolved/resolved", "red")
+	v.events.Take()
+	v.silent = true
+	v.sees(nobody, blue, "red stored/resolved untracked", "red")
+	v.sees(anna, blue, "red stored/resolved untracked", "")
+	page := v.page()
+	require.NoError(t, v.exp.Track(page, anna, clicked))
+	require.Empty(t, v.events.Take())
 }

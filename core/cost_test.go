@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
@@ -11,8 +12,44 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rolloutkit/rolloutkit/core"
+	"github.com/rolloutkit/rolloutkit/core/memstore"
 	"github.com/rolloutkit/rolloutkit/providers/percent"
 )
+
+// TestAllocations pins what a call costs: the key for Assign, the event's ID
+// for Run, and the ctx of a behaviour that is a function.
+func TestAllocations(t *testing.T) {
+	if core.RaceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	two := func(id string) core.Unit { return core.NewUnit(core.String("actor", id), core.Int("project", 7)) }
+	fn := func(context.Context, string) (string, error) { return "", nil }
+	for _, c := range []struct {
+		name          string
+		unit          func(string) core.Unit
+		store         core.Store
+		run           func(context.Context, string) (string, error)
+		assign, serve float64
+	}{
+		{"value", core.Actor[string], nil, nil, 1, 2},
+		{"value, stored", core.Actor[string], memstore.New(nil), nil, 1, 2},
+		{"function", core.Actor[string], nil, fn, 1, 3},
+		{"function, stored", core.Actor[string], memstore.New(nil), fn, 1, 3},
+		{"value, two attributes", two, nil, nil, 1, 2},
+		{"function, stored, two attributes", two, memstore.New(nil), fn, 1, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client, err := core.New(core.Config{KeySecret: secret, Store: c.store,
+				Tracker: core.TrackerFunc(func(context.Context, core.Event) error { return nil })})
+			require.NoError(t, err)
+			v := core.Variant[string, string]{Run: c.run}
+			e := core.MustDefine(client, core.Definition[string, string]{Name: "allocations", Unit: c.unit, Control: v,
+				Variants: []core.Variant[string, string]{{Name: "red", Run: c.run}, {Name: "blue", Run: c.run}}})
+			require.Equal(t, c.assign, testing.AllocsPerRun(200, func() { e.Assign(ctx, "user:1") }))
+			require.Equal(t, c.serve, testing.AllocsPerRun(200, func() { _, _ = e.Run(ctx, "user:1") }))
+		})
+	}
+}
 
 // The ratios that are promised of these stand in testdata/ratios.txt.
 
@@ -81,7 +118,7 @@ func BenchmarkAssign(b *testing.B) {
 
 // BenchmarkAssignStored hits one of a million entries.
 func BenchmarkAssignStored(b *testing.B) {
-	e := benchExperiment(b, core.NewMemoryStore(&core.MemoryOptions{MaxEntries: benchUnits}))
+	e := benchExperiment(b, memstore.New(&memstore.Options{MaxEntries: benchUnits}))
 	for i := range uint64(benchUnits) {
 		e.Assign(ctx, benchID(i))
 	}
