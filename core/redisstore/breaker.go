@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -32,7 +31,7 @@ const (
 // A circuit keeps operations from a part of Redis that has stopped answering.
 // Reads and writes have one each: a full server and a replica still read.
 type circuit struct {
-	name   string
+	write  bool
 	bit    uint32 // its own, among all circuits
 	fails  atomic.Int32
 	opened atomic.Pointer[error] // why; nil while it is closed
@@ -40,12 +39,12 @@ type circuit struct {
 	last   string // key of the operation that failed last
 }
 
-// Faults are the circuits that know of a failure of one round trip: a connection
-// that breaks is one failure, however many commands and callers were on it.
-type faults struct{ bits atomic.Uint32 }
-
-// first reports whether c does not know yet.
-func (f *faults) first(c *circuit) bool { return f.bits.Or(c.bit)&c.bit == 0 }
+func (c *circuit) String() string {
+	if c.write {
+		return "writes"
+	}
+	return "reads"
+}
 
 // allow returns the error to give instead of asking Redis, nil to go ahead.
 func (c *circuit) allow() error {
@@ -55,122 +54,168 @@ func (c *circuit) allow() error {
 	return nil
 }
 
-// A breaker has the circuits of a store.
-type breaker struct {
-	s      *Store
-	read   []circuit
-	write  []circuit
-	streak atomic.Int32 // reads that failed since any succeeded
+// worked reports whether err speaks for the part of Redis that c is about.
+func (c *circuit) worked(err error) bool {
+	f := faultOf(err)
+	return f == noFault || f == writeFault && !c.write
 }
 
-func newBreaker(s *Store, parts int) *breaker {
-	b := &breaker{s: s, read: make([]circuit, parts), write: make([]circuit, parts)}
-	for i := range parts {
-		part := ""
-		if parts > 1 {
-			part = fmt.Sprintf(" of slots %d to %d", i*clusterSlots/parts, (i+1)*clusterSlots/parts-1)
-		}
-		b.read[i].name, b.write[i].name = "reads"+part, "writes"+part
-		b.read[i].bit, b.write[i].bit = 1<<i, 1<<(clusterCircuits+i)
+// A breaker has the circuits of a store.
+type breaker struct {
+	s        *Store
+	parts    int
+	circuits []circuit    // of the reads in each part, then of the writes
+	streak   atomic.Int32 // reads that failed since any succeeded
+}
+
+func newBreaker(s *Store) *breaker {
+	b := &breaker{s: s, parts: 1}
+	if _, ok := s.client.(*redis.ClusterClient); ok {
+		b.parts = clusterCircuits
+	}
+	b.circuits = make([]circuit, 2*b.parts)
+	for i := range b.circuits {
+		b.circuits[i].bit, b.circuits[i].write = 1<<i, i >= b.parts
 	}
 	return b
 }
 
 // circuit returns the circuit of a key.
 func (b *breaker) circuit(key string, write bool) *circuit {
-	circuits := b.read
+	i := 0
+	if b.parts > 1 {
+		i = int(slotOf(key)) * b.parts / clusterSlots
+	}
 	if write {
-		circuits = b.write
+		i += b.parts
 	}
-	if len(circuits) == 1 {
-		return &circuits[0]
-	}
-	return &circuits[int(slotOf(key))*len(circuits)/clusterSlots]
+	return &b.circuits[i]
 }
 
-// count takes in how a command on key ended, in a round trip with those faults.
-func (b *breaker) count(key string, write bool, err error, trip *faults) {
-	c := b.circuit(key, write)
-	f := faultOf(err)
-	if f == noFault || f == writeFault && !write {
-		if c.fails.Load() != 0 {
-			c.fails.Store(0)
+// count takes in how the commands of one round trip ended. A connection that
+// breaks is one failure, however many commands were on it.
+func (b *breaker) count(requests []request, began time.Time) {
+	var failed uint32 // circuits
+	for i := range requests {
+		q := &requests[i]
+		switch err := q.cmd.Err(); {
+		case q.circuit.worked(err):
+			b.succeed(q.circuit)
+		case timedOut(err) && time.Since(began) < b.s.opts.Timeout/2:
+			// A caller who is in a hurry is no outage.
+		case failed&q.circuit.bit == 0:
+			failed |= q.circuit.bit
+			b.fail(q.circuit, q.key, err)
 		}
-		if !write && b.streak.Load() != 0 {
-			b.streak.Store(0)
-		}
-		return
 	}
-	if !trip.first(c) {
-		return
+}
+
+// succeed only writes where that is news, since all operations share it.
+func (b *breaker) succeed(c *circuit) {
+	if c.fails.Load() != 0 {
+		c.fails.Store(0)
 	}
-	if connectionError(err) {
-		b.s.reloadTopology()
+	if !c.write && b.streak.Load() != 0 {
+		b.streak.Store(0)
 	}
-	if timedOut(err) && !errors.Is(err, ErrTimeout) {
+}
+
+func (b *breaker) fail(c *circuit, key string, err error) {
+	b.s.reloadTopology()
+	if timedOut(err) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
 	if c.fails.Add(1) >= tripAfter {
-		b.open(c, write, key, err)
+		b.open(c, key, err)
 	}
 	// With every part failing there is no use in finding out one by one.
-	if !write && b.streak.Add(1) >= tripAfter {
-		for i := range b.read {
-			b.open(&b.read[i], false, key, err)
+	if !c.write && b.streak.Add(1) >= tripAfter {
+		for i := range b.parts {
+			b.open(&b.circuits[i], key, err)
 		}
 	}
 }
 
 // open opens a circuit and begins to probe it in the background.
-func (b *breaker) open(c *circuit, write bool, key string, err error) {
+func (b *breaker) open(c *circuit, key string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b.circuit(key, write) == c {
+	if b.circuit(key, c.write) == c {
 		c.last = key
 	}
-	if c.opened.Load() != nil || !b.s.background(func(ctx context.Context) { b.heal(ctx, c, write) }) {
+	if c.opened.Load() != nil || !b.s.trips.background(func(ctx context.Context) { b.heal(ctx, c) }) {
 		return
 	}
 	why := fmt.Errorf("%w: %w", ErrUnavailable, err)
 	c.opened.Store(&why)
 	b.s.stats.opened.Add(1)
-	b.s.opts.Logger.Warn("redisstore: Redis does not answer, assignments are decided without it", "circuit", c.name, "error", err)
+	b.s.opts.Logger.Warn("redisstore: Redis does not answer, assignments are decided without it", "circuit", c, "key", c.last, "error", err)
 }
 
 // heal probes c until it answers, then closes it.
-func (b *breaker) heal(ctx context.Context, c *circuit, write bool) {
+func (b *breaker) heal(ctx context.Context, c *circuit) {
 	began := time.Now()
 	for {
-		wait := probeEvery*3/4 + rand.N(probeEvery/2)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(probeEvery*3/4 + rand.N(probeEvery/2)):
 		}
-		if b.probe(ctx, c, write) != nil {
-			continue
+		if b.probe(ctx, c) {
+			break
 		}
-		c.fails.Store(0)
-		if !write {
-			b.streak.Store(0)
-		}
-		c.opened.Store(nil)
-		b.s.opts.Logger.Info("redisstore: Redis answers again", "circuit", c.name, "after", time.Since(began))
-		return
+		b.s.reloadTopology() // another node may have taken over meanwhile
 	}
+	b.succeed(c)
+	c.opened.Store(nil)
+	b.s.opts.Logger.Info("redisstore: Redis answers again", "circuit", c, "after", time.Since(began))
 }
 
-// anyOpen counts the open circuits.
-func (b *breaker) anyOpen() int {
-	n := 0
-	for _, circuits := range [][]circuit{b.read, b.write} {
-		for i := range circuits {
-			if circuits[i].opened.Load() != nil {
-				n++
-			}
+// probe reports whether the operations of c work again: it reads the key that
+// failed last, or writes a key of its own in the same slot.
+func (b *breaker) probe(ctx context.Context, c *circuit) bool {
+	s := b.s
+	s.stats.probes.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
+	defer cancel()
+	key := b.keyIn(c)
+	var cmd redis.Cmder = redis.NewSliceCmd(background, "hmget", key, headField)
+	if c.write {
+		key = s.opts.Prefix + "probe:{" + key + "}"
+		cmd = redis.NewStatusCmd(background, "set", key, "", "px", time.Second.Milliseconds())
+	}
+	s.send(ctx, []request{{cmd: cmd}}) // a probe that fails is no news
+	return c.worked(cmd.Err())
+}
+
+// keyIn returns a key in the part of the slots that c stands for: the one that
+// failed last, if any did there.
+func (b *breaker) keyIn(c *circuit) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.last
+	for i := 0; b.circuit(key, c.write) != c || key == ""; i++ {
+		key = fmt.Sprintf("%sprobe:%d", b.s.opts.Prefix, i)
+	}
+	return key
+}
+
+// openCircuits counts the circuits that are open.
+func (b *breaker) openCircuits() (n int) {
+	for i := range b.circuits {
+		if b.circuits[i].allow() != nil {
+			n++
 		}
 	}
 	return n
+}
+
+// reloadTopology makes a cluster client ask who has which slots. The client
+// does so at most every 200 ms.
+func (s *Store) reloadTopology() {
+	if c, ok := s.client.(*redis.ClusterClient); ok {
+		c.ReloadState(background)
+	}
 }
 
 // slotOf returns the hash slot of a key: CRC-16/XMODEM of the key, or of what
@@ -183,63 +228,11 @@ func slotOf(key string) uint16 {
 	}
 	var crc uint16
 	for i := range len(key) {
-		crc = crc<<8 ^ crcTable[byte(crc>>8)^key[i]]
+		crc ^= uint16(key[i]) << 8
+		for range 8 {
+			carry := crc >> 15
+			crc = crc<<1 ^ carry*0x1021
+		}
 	}
 	return crc % clusterSlots
-}
-
-var crcTable = func() (table [256]uint16) {
-	for i := range table {
-		crc := uint16(i) << 8
-		for range 8 {
-			if crc&0x8000 != 0 {
-				crc = crc<<1 ^ 0x1021
-			} else {
-				crc <<= 1
-			}
-		}
-		table[i] = crc
-	}
-	return table
-}()
-
-// probe asks whether the operations of c work again: it reads the key that
-// failed last, or writes a key of its own in the same slot.
-func (b *breaker) probe(ctx context.Context, c *circuit, write bool) error {
-	s := b.s
-	s.stats.probes.Add(1)
-	key := b.keyIn(c, write)
-	q := request{key: key, cmd: redis.NewSliceCmd(background, "hmget", key, headField)}
-	if write {
-		key = s.opts.Prefix + "probe:{" + key + "}"
-		q = request{key: key, cmd: redis.NewStatusCmd(background, "set", key, "", "px", time.Second.Milliseconds())}
-	}
-	call := newCall(ctx, s.opts.Budget, write, q)
-	call.counted.Store(true) // a probe that fails is no news
-	call.late = s.settleLate
-	err := s.run.run(call)
-	if err == nil {
-		if err = call.panicked; err == nil {
-			err = call.requests[0].cmd.Err()
-		}
-	}
-	if f := faultOf(err); f == noFault || f == writeFault && !write {
-		return nil
-	}
-	s.reloadTopology() // another node may have taken over meanwhile
-	return err
-}
-
-// keyIn returns a key in the part of the slots that c stands for: the one that
-// failed last, if any did there.
-func (b *breaker) keyIn(c *circuit, write bool) string {
-	c.mu.Lock()
-	key := c.last
-	c.mu.Unlock()
-	for i := 0; key == ""; i++ {
-		if k := fmt.Sprintf("%sprobe:%d", b.s.opts.Prefix, i); b.circuit(k, write) == c {
-			key = k
-		}
-	}
-	return key
 }

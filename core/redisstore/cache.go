@@ -10,124 +10,101 @@ import (
 
 const cacheShards = 32
 
-// A cache remembers a bounded number of assignments. The one that was not asked
-// for longest makes room, or nearly so: entries get a second chance in the
-// order in which they came.
+// A cache remembers a bounded number of assignments, roughly those that were
+// asked for last. Each shard has two generations. What is used moves to the
+// young one; when that is full, the old one is forgotten.
 type cache struct {
 	shards [cacheShards]cacheShard
-	max    int // per shard
+	max    int // per generation
 }
 
 type cacheShard struct {
-	mu    sync.Mutex
-	index map[[fieldBytes]byte]int
-	slots []cacheSlot
-	hand  int
+	mu         sync.Mutex
+	young, old map[placeID]*cached
 }
 
-type cacheSlot struct {
-	id    [fieldBytes]byte
+type cached struct {
 	entry core.Entry
 	at    int64 // UnixNano of when Redis said so
-	used  bool
 }
 
-// newCache returns a cache of about size entries, nil for none.
+// newCache returns a cache of about size entries at most.
 func newCache(size int) *cache {
-	if size <= 0 {
-		return nil
-	}
-	return &cache{max: (size + cacheShards - 1) / cacheShards}
+	return &cache{max: (max(size, 0) + 2*cacheShards - 1) / (2 * cacheShards)}
 }
 
-func (c *cache) shard(id [fieldBytes]byte) *cacheShard {
-	return &c.shards[binary.LittleEndian.Uint32(id[:])%cacheShards]
+func (c *cache) lock(id placeID) *cacheShard {
+	s := &c.shards[binary.LittleEndian.Uint32(id[:])%cacheShards]
+	s.mu.Lock()
+	return s
 }
 
 // get returns what is known of id, if it was learned after since.
-func (c *cache) get(id [fieldBytes]byte, since time.Time) (core.Entry, bool) {
-	if c == nil {
-		return core.Entry{}, false
-	}
-	s := c.shard(id)
-	s.mu.Lock()
+func (c *cache) get(id placeID, since time.Time) (core.Entry, bool) {
+	s := c.lock(id)
 	defer s.mu.Unlock()
-	i, ok := s.index[id]
-	if !ok || !since.IsZero() && s.slots[i].at < since.UnixNano() {
+	found := s.find(id, c.max)
+	if found == nil || !since.IsZero() && found.at < since.UnixNano() {
 		return core.Entry{}, false
 	}
-	s.slots[i].used = true
-	return s.slots[i].entry, true
+	return found.entry, true
 }
 
 // put remembers that Redis had e under id.
-func (c *cache) put(id [fieldBytes]byte, e core.Entry, at time.Time) {
-	if c == nil {
-		return
-	}
-	s := c.shard(id)
-	s.mu.Lock()
+func (c *cache) put(id placeID, e core.Entry, at time.Time) {
+	s := c.lock(id)
 	defer s.mu.Unlock()
-	if i, ok := s.index[id]; ok {
-		s.slots[i].entry, s.slots[i].at = e, at.UnixNano()
-		return
+	if found := s.find(id, c.max); found != nil {
+		*found = cached{e, at.UnixNano()}
+	} else if c.max > 0 {
+		s.add(id, &cached{e, at.UnixNano()}, c.max)
 	}
-	slot := cacheSlot{id: id, entry: e, at: at.UnixNano()}
-	if s.index == nil {
-		s.index = make(map[[fieldBytes]byte]int)
-	}
-	if len(s.slots) < c.max {
-		s.index[id] = len(s.slots)
-		s.slots = append(s.slots, slot)
-		return
-	}
-	for s.slots[s.hand].used {
-		s.slots[s.hand].used = false
-		s.hand = (s.hand + 1) % len(s.slots)
-	}
-	delete(s.index, s.slots[s.hand].id)
-	s.index[id] = s.hand
-	s.slots[s.hand] = slot
-	s.hand = (s.hand + 1) % len(s.slots)
 }
 
-// drop forgets id. Its slot is reused in turn.
-func (c *cache) drop(id [fieldBytes]byte) {
-	if c == nil {
-		return
+// find returns what is under id, as young again, or nil.
+func (s *cacheShard) find(id placeID, limit int) *cached {
+	found := s.young[id]
+	if found == nil {
+		if found = s.old[id]; found != nil {
+			delete(s.old, id)
+			s.add(id, found, limit)
+		}
 	}
-	s := c.shard(id)
-	s.mu.Lock()
+	return found
+}
+
+func (s *cacheShard) add(id placeID, e *cached, limit int) {
+	if s.young == nil || len(s.young) == limit {
+		s.young, s.old = make(map[placeID]*cached), s.young
+	}
+	s.young[id] = e
+}
+
+// drop forgets id.
+func (c *cache) drop(id placeID) {
+	s := c.lock(id)
 	defer s.mu.Unlock()
-	if i, ok := s.index[id]; ok {
-		delete(s.index, id)
-		s.slots[i] = cacheSlot{}
-	}
+	delete(s.young, id)
+	delete(s.old, id)
 }
 
 // clear forgets everything.
 func (c *cache) clear() {
-	if c == nil {
-		return
-	}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.index, s.slots, s.hand = nil, nil, 0
+		s.young, s.old = nil, nil
 		s.mu.Unlock()
 	}
 }
 
 // len returns the number of assignments remembered.
 func (c *cache) len() int {
-	if c == nil {
-		return 0
-	}
 	n := 0
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		n += len(s.index)
+		n += len(s.young) + len(s.old)
 		s.mu.Unlock()
 	}
 	return n

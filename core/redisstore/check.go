@@ -1,13 +1,11 @@
 package redisstore
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,9 +29,9 @@ const (
 // that it could not be found out.
 func (s *Store) Check(ctx context.Context) ([]string, error) {
 	var found []string
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	switch c := s.client.(type) {
-	case nil:
-		return nil, errNoClient
 	case *redis.Ring:
 		return []string{"a redis.Ring moves keys while a node is down, so that assignments seem to be absent; use a cluster or Sentinel"}, nil
 	case *redis.ClusterClient:
@@ -42,7 +40,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		}
 		var mu sync.Mutex
 		err := c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-			more, err := s.checkNode(ctx, bounded(node, checkTimeout))
+			more, err := checkNode(ctx, node)
 			mu.Lock()
 			found = append(found, more...)
 			mu.Unlock()
@@ -50,32 +48,22 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 		})
 		slices.Sort(found)
 		return slices.Compact(found), err
-	case *redis.Client:
-		return s.checkNode(ctx, bounded(c, checkTimeout))
 	}
-	return s.checkNode(ctx, s.client)
+	return checkNode(ctx, s.client)
 }
 
 // checkNode checks one server.
-func (s *Store) checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
-	info, err := node.Info(ctx, "server").Result()
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: check: %w", err)
-	}
-	memory, err := node.Info(ctx, "memory").Result()
-	if err != nil {
+func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
+	info := node.InfoMap(ctx)
+	if err := info.Err(); err != nil {
 		return nil, fmt.Errorf("redisstore: check: %w", err)
 	}
 	var found []string
-	facts := parseInfo(info + "\n" + memory)
-	if v := facts["redis_version"]; tooOld(v) {
+	if v := info.Item("Server", "redis_version"); tooOld(v) {
 		found = append(found, fmt.Sprintf("the server is Redis %s; %d.%d is the oldest that is tested: upgrade it", v, minMajor, minMinor))
 	}
-	if p := facts["maxmemory_policy"]; p != "" && p != "noeviction" {
+	if p := info.Item("Memory", "maxmemory_policy"); p != "" && p != "noeviction" {
 		found = append(found, fmt.Sprintf("maxmemory-policy is %s, which drops assignments when memory is full: set it to noeviction, or give assignments a server of their own", p))
-	}
-	if s.opts.Layout == GLEXLayout {
-		return found, nil
 	}
 	// Managed servers may not tell; then there is nothing to say either.
 	limits, err := node.ConfigGet(ctx, "hash-max-*").Result()
@@ -103,9 +91,17 @@ func (s *Store) checkNode(ctx context.Context, node redis.Cmdable) ([]string, er
 // again.
 func (s *Store) checkAtStart(ctx context.Context) {
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		found, err := s.checkSafely(ctx)
+		var found []string
+		err := safely(func() (err error) {
+			found, err = s.Check(ctx)
+			return err
+		})
 		if ctx.Err() != nil {
 			return
+		}
+		var reply redis.Error
+		if errors.As(err, &reply) && faultOf(err) == noFault {
+			found, err = []string{"the start-up check may not look: " + reply.Error()}, nil
 		}
 		if err == nil {
 			for _, what := range found {
@@ -119,33 +115,6 @@ func (s *Store) checkAtStart(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
-}
-
-// checkSafely is Check without the panics of a client's hooks.
-func (s *Store) checkSafely(ctx context.Context) (found []string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("redisstore: check: the client panicked: %v", p)
-		}
-	}()
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	found, err = s.Check(ctx)
-	var reply redis.Error
-	if errors.As(err, &reply) && faultOf(err) == noFault {
-		return []string{"the start-up check may not look: " + reply.Error()}, nil
-	}
-	return found, err
-}
-
-func parseInfo(text string) map[string]string {
-	facts := make(map[string]string)
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok {
-			facts[name] = strings.TrimSpace(value)
-		}
-	}
-	return facts
 }
 
 func tooOld(version string) bool {

@@ -4,36 +4,34 @@
 // Redis 6.2 on.
 //
 //	rdb, err := redisstore.NewClient("redis://localhost:6379")
-//	store := redisstore.New(rdb, nil)
+//	store, err := redisstore.New(rdb, nil)
 //	client, err := core.New(core.Config{Store: store, ...})
 //
 // # What it promises
 //
 // Whoever claims first wins: a claim is one atomic step in Redis, and every
-// process that comes too late is told what stands. An assignment that is stored
-// is found in one round trip; a new one takes two, a search and a claim; one
-// that is copied from an older key two as well; and a page of many experiments
-// one for each node ([Store.LoadBatch]). Every command and every script works on
-// one key. On a single node no more than [Options.MaxTrips] round trips are under
-// way at a time; operations beyond that share them, so that a busy process gets
-// more out of Redis than one command per trip would.
+// process that comes too late is told what is there. An assignment that is
+// stored is found in one round trip; a new one takes two, a search and a claim;
+// and a page of many experiments one for each node ([Store.Load]). Every command
+// and the one script work on one key. On a single node no more than eight round
+// trips are under way at a time; operations beyond that share them, so that a
+// busy process gets more out of Redis than one command per trip would.
 //
-// An operation takes no longer than [Options.Budget], 50 ms unless set, whatever
-// options the client was built with. After three failures in a row a circuit
-// opens, where one round trip is one failure, whatever it carried: Redis is
-// then not asked, so that an outage costs three round trips, and those under
-// way, one budget each. The circuit is probed in the background four times a
-// second and closes when a probe is answered. Reads and writes have circuits of
-// their own, since a full server and a replica still read; in a cluster each
-// sixteenth of the slots has its own, so that the loss of one master leaves the
-// others alone. Meanwhile units that this process has seen before keep getting
-// their variant from memory, and for others Load returns an error, by which the
-// core decides without the store and writes nothing. [Store.Stats] counts each
-// of these.
+// An operation takes no longer than [Options.Timeout], 50 ms unless set. After
+// three failures in a row a circuit opens, where one round trip is one failure,
+// whatever it carried: Redis is then not asked, so that an outage costs three
+// round trips, and those under way, one timeout each. The circuit is probed in
+// the background four times a second and closes when a probe is answered. Reads
+// and writes have circuits of their own, since a full server and a replica still
+// read; in a cluster each sixteenth of the slots has its own, so that the loss of
+// one master leaves the others alone. Meanwhile units that this process has seen
+// before keep getting their variant from memory, and for others Load returns an
+// error, by which the core decides without the store and writes nothing.
+// [Store.Stats] counts each of these.
 //
 // What lies in Redis and can't be read, such as a key of another type, is an
-// error of Load that wraps [ErrUnreadable]. It is never taken for an absence and
-// never written over by Load or Claim.
+// error that wraps [ErrUnreadable]. It is never taken for an absence and never
+// written over by Claim.
 //
 // # Redis
 //
@@ -48,13 +46,15 @@
 //
 // # Clients
 //
-// [NewClient] makes a client that suits. With a client of your own the budget
-// holds too. To a single-node client the store adds a hook that gives its own
-// commands a deadline and lets all others pass. A command of a cluster client
-// that looks at no deadline is left behind in a worker when the budget is spent,
-// until the client's ReadTimeout ends it; [Options.MaxInFlight] bounds how many,
-// and with ContextTimeoutEnabled there are none. Give a cluster client of your
-// own a short ReadTimeout in any case: when it asks who has taken over from a
+// [NewClient] makes a client that suits. One of your own has to end its commands
+// at the deadline of their ctx, which go-redis leaves to an option:
+//
+//	redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
+//
+// Its hooks see the store's commands, those of shared trips as pipelines without
+// what any caller's ctx carries. What the options put into the way of a
+// connection, such as OnConnect or a Limiter, has to look at deadlines too. Give
+// a cluster client a short ReadTimeout: when it asks who has taken over from a
 // master that is silent, it may ask that one first and wait for so long.
 //
 // # Layout
@@ -81,11 +81,11 @@
 //	                            code = 10000 + 8*hash + kind, where hash is the
 //	                            first two bytes of SHA-1(variant), big-endian,
 //	                            modulo 2846
-//	                5 bytes: "!" and Entry.Under as four raw bytes: an open
+//	                5 bytes: "!" and Entry.Open as four raw bytes: an open
 //	                            control that was resolved
 //	                else: "=" and the entry in full:
-//	                            origin " " ("final" | "open") " " variant " "
-//	                            previous " " under, the last three quoted as in Go
+//	                            origin " " variant " " previous " " open,
+//	                            each quoted as in Go
 //	kind          0 resolved, 1 segmented, 2 manual, 3 forced, 4 excluded,
 //	              5 resolved after a ramp moved the unit from control, 6 unknown;
 //	              all of them final
@@ -117,6 +117,4 @@
 // million assignments; above that, or on servers with a lower limit, they turn
 // into hash tables of about four times the size, and nothing else changes. An
 // experiment that will be larger is given more buckets before it starts.
-//
-// [GLEXLayout] is the layout of GitLab Experiment's RedisHashStore instead.
 package redisstore

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 
@@ -16,13 +15,9 @@ var (
 	// The error that opened the circuit is wrapped beside it.
 	ErrUnavailable = errors.New("redisstore: Redis is not asked until it answers again")
 
-	// ErrTimeout: the operation took longer than [Options.Budget]. Nobody knows
+	// ErrTimeout: the operation took longer than [Options.Timeout]. Nobody knows
 	// whether a write took place.
-	ErrTimeout = errors.New("redisstore: no answer within the budget")
-
-	// ErrBusy: [Options.MaxInFlight] commands were under way for the whole
-	// budget, so the operation never began.
-	ErrBusy = errors.New("redisstore: too many commands under way")
+	ErrTimeout = errors.New("redisstore: no answer in time")
 
 	// ErrUnreadable: what lies in Redis is no assignment: a value that nobody
 	// here wrote, or a key of another type. It is left as it is.
@@ -31,13 +26,22 @@ var (
 	// ErrClosed: the store is closed.
 	ErrClosed = errors.New("redisstore: the store is closed")
 
-	errNoClient = errors.New("redisstore: New was given no client")
+	errNoVariant = errors.New("redisstore: an entry without a variant is not stored")
 )
 
-// failed wraps an error with what was being done.
-func failed(op, experiment string, err error) error {
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) {
+// failed wraps an error, if there is one, with what was being done, and counts
+// what is wrong with the data rather than with the server.
+func (s *Store) failed(op, experiment string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
 		return err // one allocation for each operation of an outage is too many
+	case errors.Is(err, ErrUnreadable):
+		s.stats.unreadable.Add(1)
+	case wrongType(err):
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+		s.stats.unreadable.Add(1)
+	case faultOf(err) == noFault:
+		s.stats.failures.Add(1) // an error reply, such as a missing permission
 	}
 	return fmt.Errorf("redisstore: %s %s: %w", op, experiment, err)
 }
@@ -67,7 +71,7 @@ var outages = []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY
 
 // faultOf classifies what a command ended with.
 func faultOf(err error) fault {
-	if err == nil || errors.Is(err, redis.Nil) {
+	if err == nil || errors.Is(err, redis.Nil) || errors.Is(err, ErrUnreadable) {
 		return noFault
 	}
 	var reply redis.Error
@@ -86,14 +90,6 @@ func faultOf(err error) fault {
 		}
 	}
 	return noFault
-}
-
-// connectionError reports whether err comes from the network, so that the
-// topology of a cluster may have changed.
-func connectionError(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, ErrTimeout) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, redis.ErrPoolTimeout)
 }
 
 // contextError reports whether an operation ended because its caller's ctx did.

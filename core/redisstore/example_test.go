@@ -12,9 +12,9 @@ import (
 
 // A program that has a client already shares it.
 func ExampleNew() {
-	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379"})
+	rdb := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 	defer rdb.Close()
-	store := redisstore.New(rdb, &redisstore.Options{
+	store, err := redisstore.New(rdb, &redisstore.Options{
 		Buckets: func(experiment string) int {
 			if experiment == "shop_front_page" { // two hundred million visitors
 				return 1 << 20
@@ -22,6 +22,9 @@ func ExampleNew() {
 			return 0
 		},
 	})
+	if err != nil {
+		panic(err)
+	}
 	defer store.Close()
 	client, err := core.New(core.Config{Store: store, KeySecret: []byte("thirty-two bytes of real secrecy"), NamePrefix: "shop"})
 	fmt.Println(client != nil, err)
@@ -35,7 +38,10 @@ func ExampleStore_Check() {
 		panic(err)
 	}
 	defer rdb.Close()
-	store := redisstore.New(rdb, nil)
+	store, err := redisstore.New(rdb, nil)
+	if err != nil {
+		panic(err)
+	}
 	defer store.Close()
 	warnings, err := store.Check(context.Background())
 	if err != nil {

@@ -48,16 +48,13 @@ func (h *hints) get(key string, now time.Time) string {
 	return ""
 }
 
-// short returns the single command that claims f at p over nothing, if the head
-// of the bucket is known to need no change.
-func (s *Store) short(p place, f form) (request, bool) {
-	if s.opts.Layout == GLEXLayout {
-		return request{}, false
-	}
-	now := s.now()
+// claimInKnownBucket returns the single command that claims f at p over nothing,
+// if that is what old is and the head of the bucket is known to need no change.
+func (s *Store) claimInKnownBucket(p *place, old, f form) (*redis.IntCmd, bool) {
+	now := time.Now()
 	head := s.hints.get(p.key, now)
-	if head == "" || due(head, now, s.opts.writeRenews()) || f.name != "" && !inHead(head, f.name) {
-		return request{}, false
+	if old != (form{}) || head == "" || needsRenewal(head, now, s.opts.writeRenews()) || f.name != "" && !inHead(head, f.name) {
+		return nil, false
 	}
-	return request{key: p.key, cmd: redis.NewIntCmd(background, "hsetnx", p.key, p.field, f.coded)}, true
+	return redis.NewIntCmd(background, "hsetnx", p.key, p.field, f.coded), true
 }

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"log/slog"
 	"math/bits"
 	"time"
@@ -8,8 +9,8 @@ import (
 
 // What Options that are zero stand for.
 const (
-	// DefaultBudget is the time that one operation may take.
-	DefaultBudget = 50 * time.Millisecond
+	// DefaultTimeout is the time that one operation may take.
+	DefaultTimeout = 50 * time.Millisecond
 
 	// DefaultTTL is how long an assignment outlives its last use.
 	DefaultTTL = 180 * 24 * time.Hour
@@ -23,48 +24,21 @@ const (
 	// DefaultCacheSize is the number of assignments remembered in process.
 	DefaultCacheSize = 1 << 16
 
-	// DefaultMaxInFlight bounds the commands under way at one time.
-	DefaultMaxInFlight = 512
-
-	// DefaultMaxTrips bounds the round trips under way at one time.
-	DefaultMaxTrips = 8
-
-	defaultPrefix = "rk:"
 	maxBucketBits = 24
-	minBudget     = time.Millisecond
-)
-
-// A Layout says how assignments lie in Redis.
-type Layout uint8
-
-const (
-	// BucketLayout spreads the whole entries of an experiment over small
-	// hashes that expire. The package comment describes it byte by byte.
-	BucketLayout Layout = iota
-
-	// GLEXLayout is the layout of GitLab Experiment's Redis store, to share
-	// assignments with a Ruby application: one hash per experiment that never
-	// expires, whose fields are keys and whose values are bare variant names.
-	// Prefix, TTL and Buckets don't apply. See [Store.VariantOnly].
-	GLEXLayout
 )
 
 // Options configure a [Store]. nil and the zero value work. Processes that
-// share assignments need the same Layout, Prefix and Buckets.
+// share assignments need the same Prefix and Buckets.
 type Options struct {
-	// Budget bounds the time of one operation, whatever options the client was
-	// built with. 0 means DefaultBudget. [Store.Clear] takes one per thousand
-	// buckets.
-	Budget time.Duration
+	// Timeout bounds the time of one operation, beside the deadline of its ctx.
+	// 0 means DefaultTimeout. [Store.Clear] takes one per thousand buckets.
+	Timeout time.Duration
 
 	// TTL is how long the assignments of a bucket are kept after the last read or
 	// write of any. It is renewed once a day, so that they can go a day early;
 	// reads don't renew a TTL below a day. 0 means DefaultTTL, below 0 that they
 	// never expire.
 	TTL time.Duration
-
-	// Layout is BucketLayout unless set.
-	Layout Layout
 
 	// Prefix begins every Redis key. Empty means "rk:".
 	Prefix string
@@ -77,30 +51,15 @@ type Options struct {
 	// experiment anew. It is called from many goroutines.
 	Buckets func(experiment string) int
 
-	// NearTTL lets Load answer from memory what it or a claim saw less than so
+	// LocalTTL lets Load answer from memory what it or a claim saw less than so
 	// long ago. A forced or manual assignment made by another process is then
 	// seen after that time. 0, the default, asks Redis every time.
-	NearTTL time.Duration
+	LocalTTL time.Duration
 
 	// CacheSize bounds the assignments remembered in process: those for
-	// NearTTL, and the last known answers for when Redis does not answer. Each
+	// LocalTTL, and the last known answers for when Redis does not answer. Each
 	// takes some 130 bytes. 0 means DefaultCacheSize, below 0 none.
 	CacheSize int
-
-	// MaxInFlight bounds the commands under way at one time, including those
-	// given up that the client still waits for. 0 means DefaultMaxInFlight. It is
-	// for clients that may look at no deadline: of several nodes, or with an
-	// OnConnect, a Limiter or a provider of credentials. The calls of others keep
-	// to MaxTrips instead.
-	MaxInFlight int
-
-	// MaxTrips bounds the round trips under way at one time on a client of one
-	// node, unless it is one that MaxInFlight is for. Operations beyond it wait,
-	// within their budget, until one of those ends, and then share a trip as one
-	// pipeline, which the hooks of the client see without what any caller's ctx
-	// carries. 0 means DefaultMaxTrips, below 0 that each operation takes a trip
-	// of its own.
-	MaxTrips int
 
 	// Logger gets the warnings of the start-up check, and when Redis stops and
 	// starts answering. nil means slog.Default().
@@ -113,25 +72,10 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		d = *o
 	}
-	if d.Budget == 0 {
-		d.Budget = DefaultBudget
-	}
-	d.Budget = max(d.Budget, minBudget)
-	if d.TTL == 0 {
-		d.TTL = DefaultTTL
-	}
-	if d.Prefix == "" {
-		d.Prefix = defaultPrefix
-	}
-	if d.CacheSize == 0 {
-		d.CacheSize = DefaultCacheSize
-	}
-	if d.MaxInFlight <= 0 {
-		d.MaxInFlight = DefaultMaxInFlight
-	}
-	if d.MaxTrips == 0 {
-		d.MaxTrips = DefaultMaxTrips
-	}
+	d.Timeout = max(cmp.Or(d.Timeout, DefaultTimeout), time.Millisecond)
+	d.TTL = cmp.Or(d.TTL, DefaultTTL)
+	d.Prefix = cmp.Or(d.Prefix, "rk:")
+	d.CacheSize = cmp.Or(d.CacheSize, DefaultCacheSize)
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
@@ -162,3 +106,6 @@ func (o *Options) bucketBits(experiment string) int {
 	}
 	return min(bits.Len(uint(n-1)), maxBucketBits)
 }
+
+// ttl returns the TTL in milliseconds, 0 for none.
+func (o *Options) ttl() int64 { return max(o.TTL, 0).Milliseconds() }

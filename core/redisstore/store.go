@@ -2,8 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"sync"
+	"errors"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -11,224 +12,155 @@ import (
 	"github.com/rolloutkit/rolloutkit/core"
 )
 
-// background is the context of commands, whose own is that of their call.
-var background = context.Background()
-
 // A Store keeps assignments in Redis. Make it with [New]. It is for many
 // goroutines, and every process of a fleet has its own.
 type Store struct {
-	client     redis.UniversalClient
-	opts       Options
-	run        *runner
-	settleLate func(*call, error) // settle, made once
-	hints      *hints
-	breaker    *breaker
-	cache      *cache // nil for none
-	stats      counters
-	now        func() time.Time
-
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	mu     sync.Mutex // orders the start of background work with Close
-	closed bool
-	tasks  sync.WaitGroup
+	client   redis.UniversalClient
+	opts     Options
+	trips    *pipeliner
+	breaker  *breaker
+	hints    *hints
+	cache    *cache
+	stats    counters
+	renewals atomic.Int64 // under way
 }
 
 var (
-	_ core.Store        = (*Store)(nil)
-	_ core.VariantStore = (*Store)(nil)
-	_ core.BatchLoader  = (*Store)(nil)
-	_ core.Counter      = (*Store)(nil)
+	_ core.Store   = (*Store)(nil)
+	_ core.Counter = (*Store)(nil)
 )
 
-// New returns a store on client, which may be of any kind that
-// [redis.UniversalClient] stands for except a Ring: a Ring moves keys while a
-// node is down, so that assignments would seem to be absent. nil options work.
+// New returns a store on client. That may be of any kind that
+// [redis.UniversalClient] stands for except a Ring, which moves keys while a node
+// is down, so that assignments would seem to be absent. It has to end its
+// commands at the deadline of their ctx: New returns an error unless
+// ContextTimeoutEnabled is set in its options. A client that wraps another is
+// trusted in that. nil options work.
 //
-// The store does not close the client. To a single-node client it adds a hook
-// that gives the store's commands a deadline and lets all others pass; hooks that
-// are added to the client later don't see the store's commands.
-//
-// In the background New asks the server once for what [Store.Check] looks at
-// and logs what it finds; it neither waits nor fails when Redis is down.
-func New(client redis.UniversalClient, o *Options) *Store {
-	s := &Store{client: client, opts: o.withDefaults(), now: time.Now}
-	s.settleLate = s.settle
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.hints = newHints()
-	s.cache = newCache(s.opts.CacheSize)
-	parts := 1
-	s.run = newRunner(client, &s.opts)
+// The store does not close the client. In the background New asks the server
+// once for what [Store.Check] looks at and logs what it finds; it neither waits
+// nor fails when Redis is down.
+func New(client redis.UniversalClient, o *Options) (*Store, error) {
+	maxTrips := math.MaxInt
+	endsInTime := true
 	switch c := client.(type) {
+	case nil:
+		return nil, errors.New("redisstore: New was given no client")
 	case *redis.Client:
-		if c == nil {
-			s.client = nil
-			break
-		}
-		s.run.bridge = newBridge(c, s.opts.Budget)
-		s.run.direct = endsInTime(c.Options())
+		maxTrips, endsInTime = sharedTrips, c.Options().ContextTimeoutEnabled
 	case *redis.ClusterClient:
-		if c == nil {
-			s.client = nil
-			break
-		}
-		parts = clusterCircuits
+		endsInTime = c.Options().ContextTimeoutEnabled
+	case *redis.Ring:
+		endsInTime = c.Options().ContextTimeoutEnabled
 	}
-	s.breaker = newBreaker(s, parts)
-	if s.client != nil {
-		s.background(s.checkAtStart)
+	if !endsInTime {
+		return nil, errors.New("redisstore: the client does not look at deadlines: set ContextTimeoutEnabled: true in the options that it is made with")
 	}
-	return s
+	s := &Store{client: client, opts: o.withDefaults(), hints: newHints()}
+	s.trips = &pipeliner{send: s.trip, timeout: s.opts.Timeout, max: maxTrips}
+	s.trips.ctx, s.trips.cancel = context.WithCancelCause(background)
+	s.cache = newCache(s.opts.CacheSize)
+	s.breaker = newBreaker(s)
+	s.trips.background(s.checkAtStart)
+	return s, nil
 }
 
-// VariantOnly reports whether the store keeps variant names only, which it does
-// in GLEXLayout: open controls and exclusions are then not stored.
-func (s *Store) VariantOnly() bool { return s.opts.Layout == GLEXLayout }
-
-// Load returns the entry under key, or copies that of the first of older that
-// has one, as [core.Store] says; in GLEXLayout it moves it, as the gem does.
-// It takes one round trip, and a second one to copy.
-//
-// While Redis does not answer, Load returns what this process last knew of key,
-// or else of an older key, and an error where it knows nothing.
-func (s *Store) Load(ctx context.Context, experiment, key string, older []string) (e core.Entry, others []string, ok bool, err error) {
-	if len(older) == 0 {
-		if e, ok, err = s.loadOne(ctx, experiment, key); err != nil {
-			err = failed("load from", experiment, err)
-		}
-		return e, nil, ok, err
-	}
-	l := []lookup{{experiment: experiment, key: key, older: older}}
-	s.load(ctx, l)
-	return l[0].entry, l[0].others, l[0].ok, l[0].err
-}
-
-// Claim stores e under key if nothing or old stands there, and returns what
-// stands afterwards. It takes one round trip, and a second one where another
-// claim came first in the same moment.
-func (s *Store) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (core.Entry, error) {
-	f, err := s.encode(e)
-	if err != nil {
-		return core.Entry{}, failed("claim in", experiment, err)
-	}
-	var was *form
-	if old != (core.Entry{}) {
-		o, err := s.encode(old)
-		if err != nil {
-			return core.Entry{}, failed("claim in", experiment, err)
-		}
-		was = &o
-	}
+// Claim stores e under key if old is there, the zero old being nothing, and
+// returns the current entry and whether this call stored it. It takes one round
+// trip, and a second one where another claim came first in the same moment.
+func (s *Store) Claim(ctx context.Context, experiment, key string, old, e core.Entry) (current core.Entry, won bool, err error) {
 	p := s.place(experiment, key)
-	stands, err := s.claim(ctx, p, was, f, e)
+	current, won, err = s.claim(ctx, &p, old, e)
 	if err != nil {
-		return core.Entry{}, failed("claim in", experiment, err)
+		return core.Entry{}, false, s.failed("claim in", experiment, err)
 	}
-	return stands, nil
+	if current == (core.Entry{}) {
+		s.cache.drop(p.id)
+	} else {
+		s.cache.put(p.id, current, time.Now())
+	}
+	return current, won, nil
 }
 
-// claim returns what stands after claiming e, in the form f.
-func (s *Store) claim(ctx context.Context, p place, old *form, f form, e core.Entry) (core.Entry, error) {
-	if q, ok := s.short(p, f); ok && old == nil {
-		q, err := s.do(ctx, true, q)
-		if err != nil {
-			return core.Entry{}, err
-		}
-		switch won, err := q.cmd.(*redis.IntCmd).Result(); {
-		case err != nil:
-			return core.Entry{}, s.judge(err)
-		case won == 1:
-			s.cache.put(p.id, e, s.now())
-			return e, nil
-		}
-		if q, err = s.do(ctx, false, s.reading(p)); err != nil {
-			return core.Entry{}, err
-		}
-		if stands, err := s.found(&p, q, 0, s.now()); err != nil || stands.Variant != "" {
-			return stands, err
-		}
-	}
-	q, err := s.do(ctx, true, s.write(p, "claim", old, f))
-	if err != nil {
-		return core.Entry{}, err
-	}
-	return s.claimed(p, e, q.cmd)
-}
-
-// claimed reads the answer of the write script to a claim of e.
-func (s *Store) claimed(p place, e core.Entry, cmd redis.Cmder) (core.Entry, error) {
-	reply, err := cmd.(*redis.Cmd).Result()
-	if err != nil {
-		return core.Entry{}, s.judge(err)
-	}
-	stands := e
-	switch v := reply.(type) {
-	case int64: // written
-	case string:
-		stands, err = s.decode(v, "")
-	case []any:
-		value, head, fault := pair(v)
-		if err = fault; err == nil {
-			stands, err = s.decode(value, head)
-		}
-	default:
-		err = fmt.Errorf("%w: the script answered %v", ErrUnreadable, reply)
+func (s *Store) claim(ctx context.Context, p *place, old, e core.Entry) (current core.Entry, won bool, err error) {
+	f, err := encode(e)
+	var was form
+	if err == nil && old != (core.Entry{}) {
+		was, err = encode(old)
 	}
 	if err != nil {
-		return core.Entry{}, s.judge(err)
+		return core.Entry{}, false, err
 	}
-	s.cache.put(p.id, stands, s.now())
-	return stands, nil
-}
-
-// pair reads the value and the head that the write script answers.
-func pair(reply []any) (value, head string, err error) {
-	if len(reply) == 2 {
-		v, isText := reply[0].(string)
-		h, alsoText := reply[1].(string)
-		if isText && alsoText {
-			return v, h, nil
+	if cmd, ok := s.claimInKnownBucket(p, was, f); ok {
+		err := s.doAll(ctx, s.request(true, p.key, cmd))
+		if err != nil || cmd.Val() == 1 {
+			return e, err == nil, err
 		}
 	}
-	return "", "", fmt.Errorf("%w: the script answered %v", ErrUnreadable, reply)
+	q := s.write(p, modeClaim, was, f)
+	if err := s.doAll(ctx, q); err != nil {
+		return core.Entry{}, false, err
+	}
+	reply := q.cmd.(*redis.Cmd).Val()
+	if reply == any(int64(1)) {
+		return e, true, nil
+	}
+	there, _ := reply.([]any)
+	current, _, err = entryOf(there)
+	return current, false, err
 }
 
-// Save stores e under key, whatever stands there, in one round trip.
+// Save stores e under key, whatever is there, in one round trip.
 func (s *Store) Save(ctx context.Context, experiment, key string, e core.Entry) error {
-	f, err := s.encode(e)
+	f, err := encode(e)
 	if err != nil {
-		return failed("save in", experiment, err)
+		return s.failed("save in", experiment, err)
 	}
 	p := s.place(experiment, key)
-	q, err := s.do(ctx, true, s.write(p, "save", nil, f))
-	if err == nil {
-		err = s.judge(q.cmd.Err())
-	}
-	if err != nil {
+	if err = s.doAll(ctx, s.write(&p, modeSave, form{}, f)); err == nil {
+		s.cache.put(p.id, e, time.Now())
+	} else {
 		s.cache.drop(p.id) // it may have been stored all the same
-		return failed("save in", experiment, err)
 	}
-	s.cache.put(p.id, e, s.now())
-	return nil
+	return s.failed("save in", experiment, err)
 }
 
 // Delete removes the entries under keys, in one round trip for each node.
 func (s *Store) Delete(ctx context.Context, experiment string, keys ...string) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	requests := make([]request, len(keys))
+	places, requests := make([]place, len(keys)), make([]request, len(keys))
 	for i, key := range keys {
 		p := s.place(experiment, key)
-		s.cache.drop(p.id)
-		requests[i] = request{key: p.key, cmd: redis.NewIntCmd(background, "hdel", p.key, p.field)}
+		places[i], requests[i] = p, s.request(true, p.key, redis.NewIntCmd(background, "hdel", p.key, p.field))
 	}
-	err := s.all(ctx, true, requests)
-	for _, key := range keys { // a read under way may have brought one back
-		s.cache.drop(s.place(experiment, key).id)
+	err := s.doAll(ctx, requests...)
+	for i := range places {
+		s.cache.drop(places[i].id)
 	}
-	if err != nil {
-		return failed("delete in", experiment, err)
+	return s.failed("delete in", experiment, err)
+}
+
+// clearBatch is the number of keys that one round trip of Clear removes.
+const clearBatch = 1000
+
+// Clear removes all entries and counts of one experiment: it unlinks every
+// bucket there can be, a thousand in each round trip.
+func (s *Store) Clear(ctx context.Context, experiment string) error {
+	s.cache.clear()
+	defer s.cache.clear() // a read under way may have brought something back
+	unlink := func(key string) request {
+		return s.request(true, key, redis.NewIntCmd(background, "unlink", key))
+	}
+	bits := s.opts.bucketBits(experiment)
+	requests := []request{unlink(s.counterKey(experiment))}
+	for bucket := range uint32(1) << bits {
+		requests = append(requests, unlink(string(s.appendBucket(nil, experiment, bits, bucket))))
+		if len(requests) < clearBatch && bucket+1 < 1<<bits {
+			continue
+		}
+		if err := s.doAll(ctx, requests...); err != nil {
+			return s.failed("clear", experiment, err)
+		}
+		requests = requests[:0]
 	}
 	return nil
 }
@@ -237,75 +169,25 @@ func (s *Store) Delete(ctx context.Context, experiment string, keys ...string) e
 // and the client tries again, a count can be skipped but is never given twice.
 func (s *Store) Increment(ctx context.Context, experiment, name string, by int64) (int64, error) {
 	key := s.counterKey(experiment)
-	q := request{key: key, cmd: redis.NewCmd(background, "hincrby", key, name, by)}
-	if s.opts.Layout != GLEXLayout {
-		q = countScript.on(key, name, by, s.opts.ttl())
+	count := redis.NewIntCmd(background, "hincrby", key, name, by)
+	requests := []request{s.request(true, key, count)}
+	if s.opts.TTL > 0 {
+		requests = append(requests, s.request(true, key, redis.NewBoolCmd(background, "pexpire", key, s.opts.ttl())))
 	}
-	q, err := s.do(ctx, true, q)
-	var n int64
-	if err == nil {
-		n, err = q.cmd.(*redis.Cmd).Int64()
-		err = s.judge(err)
+	if err := s.doAll(ctx, requests...); err != nil {
+		return 0, s.failed("count in", experiment, err)
 	}
-	if err != nil {
-		return 0, failed("count in", experiment, err)
-	}
-	return n, nil
+	return count.Val(), nil
 }
 
 const maxClosing = time.Second
 
 // Close stops the background work and fails every operation from then on. It
-// waits for commands under way, but no longer than a budget and at most a
-// second. A command that the client still waits for ends when the client gives
-// it up: a single-node client within another budget, a cluster client after its
-// ReadTimeout or when it is closed. The client stays open.
+// waits for operations under way, but at most a second. The client stays open.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.cancel()
-	s.run.close()
-	ended := make(chan struct{})
-	go func() {
-		s.run.ended.Wait()
-		s.tasks.Wait()
-		close(ended)
-	}()
 	select {
-	case <-ended:
-	case <-time.After(min(s.opts.Budget, maxClosing)):
+	case <-s.trips.close():
+	case <-time.After(min(s.opts.Timeout, maxClosing)):
 	}
 	return nil
-}
-
-// background runs fn in a goroutine until it returns; its ctx ends with Close.
-// It reports false once the store is closed.
-func (s *Store) background(fn func(context.Context)) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.tasks.Go(func() { fn(s.ctx) })
-	return true
-}
-
-// encode returns the form of e in the store's layout.
-func (s *Store) encode(e core.Entry) (form, error) {
-	switch {
-	case e.Variant == "":
-		return form{}, errNoVariant
-	case s.opts.Layout == GLEXLayout:
-		return form{coded: e.Variant}, nil
-	}
-	return encode(e), nil
-}
-
-// decode reads a value in the store's layout.
-func (s *Store) decode(value, head string) (core.Entry, error) {
-	if s.opts.Layout == GLEXLayout {
-		return decodeGLEX(value)
-	}
-	return decode(value, head)
 }
