@@ -39,21 +39,6 @@ type circuit struct {
 	last   string // key of the operation that failed last
 }
 
-func (c *circuit) String() string {
-	if c.write {
-		return "writes"
-	}
-	return "reads"
-}
-
-// allow returns the error to give instead of asking Redis, nil to go ahead.
-func (c *circuit) allow() error {
-	if why := c.opened.Load(); why != nil {
-		return *why
-	}
-	return nil
-}
-
 // worked reports whether err speaks for the part of Redis that c is about.
 func (c *circuit) worked(err error) bool {
 	f := faultOf(err)
@@ -149,7 +134,7 @@ func (b *breaker) open(c *circuit, key string, err error) {
 	why := fmt.Errorf("%w: %w", ErrUnavailable, err)
 	c.opened.Store(&why)
 	b.s.stats.opened.Add(1)
-	b.s.opts.Logger.Warn("redisstore: Redis does not answer, assignments are decided without it", "circuit", c, "key", c.last, "error", err)
+	b.s.opts.Logger.Warn("redisstore: Redis does not answer, assignments are decided without it", "writes", c.write, "key", c.last, "error", err)
 }
 
 // heal probes c until it answers, then closes it.
@@ -168,17 +153,23 @@ func (b *breaker) heal(ctx context.Context, c *circuit) {
 	}
 	b.succeed(c)
 	c.opened.Store(nil)
-	b.s.opts.Logger.Info("redisstore: Redis answers again", "circuit", c, "after", time.Since(began))
+	b.s.opts.Logger.Info("redisstore: Redis answers again", "writes", c.write, "after", time.Since(began))
 }
 
 // probe reports whether the operations of c work again: it reads the key that
-// failed last, or writes a key of its own in the same slot.
+// failed last, or another in the part of the slots that c stands for if none did
+// there, or writes a key of its own in the same slot.
 func (b *breaker) probe(ctx context.Context, c *circuit) bool {
 	s := b.s
 	s.stats.probes.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
-	key := b.keyIn(c)
+	c.mu.Lock()
+	key := c.last
+	c.mu.Unlock()
+	for i := 0; key == "" || b.circuit(key, c.write) != c; i++ {
+		key = fmt.Sprintf("%sprobe:%d", s.opts.Prefix, i)
+	}
 	var cmd redis.Cmder = redis.NewSliceCmd(background, "hmget", key, headField)
 	if c.write {
 		key = s.opts.Prefix + "probe:{" + key + "}"
@@ -188,22 +179,10 @@ func (b *breaker) probe(ctx context.Context, c *circuit) bool {
 	return c.worked(cmd.Err())
 }
 
-// keyIn returns a key in the part of the slots that c stands for: the one that
-// failed last, if any did there.
-func (b *breaker) keyIn(c *circuit) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.last
-	for i := 0; b.circuit(key, c.write) != c || key == ""; i++ {
-		key = fmt.Sprintf("%sprobe:%d", b.s.opts.Prefix, i)
-	}
-	return key
-}
-
 // openCircuits counts the circuits that are open.
 func (b *breaker) openCircuits() (n int) {
 	for i := range b.circuits {
-		if b.circuits[i].allow() != nil {
+		if b.circuits[i].opened.Load() != nil {
 			n++
 		}
 	}

@@ -12,15 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	minMajor, minMinor = 6, 2 // the oldest Redis that this package is tested on
-
-	// What compact hashes need of Redis' configuration; its defaults.
-	wantEntries = 512
-	wantValue   = maxHead
-
-	checkTimeout = time.Second
-)
+const minMajor, minMinor = 6, 2 // the oldest Redis that this package is tested on
 
 // Check asks the server, in a cluster every master, whether it is fit to keep
 // assignments, and returns one sentence for each thing to change: a
@@ -29,7 +21,7 @@ const (
 // that it could not be found out.
 func (s *Store) Check(ctx context.Context) ([]string, error) {
 	var found []string
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	switch c := s.client.(type) {
 	case *redis.Ring:
@@ -65,7 +57,8 @@ func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
 	if p := info.Item("Memory", "maxmemory_policy"); p != "" && p != "noeviction" {
 		found = append(found, fmt.Sprintf("maxmemory-policy is %s, which drops assignments when memory is full: set it to noeviction, or give assignments a server of their own", p))
 	}
-	// Managed servers may not tell; then there is nothing to say either.
+	// Compact hashes need the defaults of Redis. Managed servers may not tell; then
+	// there is nothing to say either.
 	limits, err := node.ConfigGet(ctx, "hash-max-*").Result()
 	if err != nil {
 		return found, nil
@@ -73,7 +66,7 @@ func checkNode(ctx context.Context, node redis.Cmdable) ([]string, error) {
 	for _, want := range []struct {
 		name  string
 		least int
-	}{{"entries", wantEntries}, {"value", wantValue}} {
+	}{{"entries", 512}, {"value", maxHead}} {
 		for _, kind := range []string{"listpack", "ziplist"} { // their name until 7.0
 			name := "hash-max-" + kind + "-" + want.name
 			if n, err := strconv.Atoi(limits[name]); err == nil {

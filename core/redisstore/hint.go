@@ -29,8 +29,6 @@ type hint struct {
 
 const hintLife = time.Second
 
-func newHints() *hints { return &hints{seed: maphash.MakeSeed()} }
-
 func (h *hints) slot(key string) *atomic.Pointer[hint] {
 	return &h.slots[maphash.String(h.seed, key)%uint64(len(h.slots))]
 }

@@ -35,8 +35,8 @@ func (s *Store) Load(ctx context.Context, lookups []core.Lookup) error {
 			s.unanswered(l, &p, err)
 			continue
 		}
-		of = append(of, asked{l, p})
-		requests = append(requests, request{key: p.key, cmd: reading(&p), circuit: c})
+		cmd := redis.NewSliceCmd(background, "hmget", p.key, p.field, headField)
+		of, requests = append(of, asked{l, p}), append(requests, request{p.key, cmd, c})
 	}
 	if len(requests) > 0 {
 		err := s.do(ctx, requests...)
@@ -58,11 +58,6 @@ func (s *Store) Load(ctx context.Context, lookups []core.Lookup) error {
 		}
 	}
 	return err
-}
-
-// reading returns the command that reads a place, and the head of its bucket.
-func reading(p *place) *redis.SliceCmd {
-	return redis.NewSliceCmd(background, "hmget", p.key, p.field, headField)
 }
 
 // localHit answers l from memory if this process learned the answer recently.
@@ -89,7 +84,7 @@ func (s *Store) unanswered(l *core.Lookup, p *place, err error) {
 	l.Err = s.failed("load from", l.Experiment, err)
 }
 
-// read returns what the reply to the reading of p says, the zero Entry for
+// read returns what the reply for p says, the zero Entry for
 // nothing. now is when it came.
 func (s *Store) read(p *place, cmd redis.Cmder, now time.Time) (core.Entry, error) {
 	reply, err := cmd.(*redis.SliceCmd).Result()

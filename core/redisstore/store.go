@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"math"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ func New(client redis.UniversalClient, o *Options) (*Store, error) {
 	if !endsInTime {
 		return nil, errors.New("redisstore: the client does not look at deadlines: set ContextTimeoutEnabled: true in the options that it is made with")
 	}
-	s := &Store{client: client, opts: o.withDefaults(), hints: newHints()}
+	s := &Store{client: client, opts: o.withDefaults(), hints: &hints{seed: maphash.MakeSeed()}}
 	s.trips = &pipeliner{send: s.trip, timeout: s.opts.Timeout, max: maxTrips}
 	s.trips.ctx, s.trips.cancel = context.WithCancelCause(background)
 	s.cache = newCache(s.opts.CacheSize)
@@ -180,14 +181,12 @@ func (s *Store) Increment(ctx context.Context, experiment, name string, by int64
 	return count.Val(), nil
 }
 
-const maxClosing = time.Second
-
 // Close stops the background work and fails every operation from then on. It
 // waits for operations under way, but at most a second. The client stays open.
 func (s *Store) Close() error {
 	select {
 	case <-s.trips.close():
-	case <-time.After(min(s.opts.Timeout, maxClosing)):
+	case <-time.After(min(s.opts.Timeout, time.Second)):
 	}
 	return nil
 }

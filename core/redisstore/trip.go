@@ -68,11 +68,11 @@ func (s *Store) allow(c *circuit) error {
 	if s.trips.ctx.Err() != nil {
 		return ErrClosed
 	}
-	err := c.allow()
-	if err != nil {
+	if why := c.opened.Load(); why != nil {
 		s.stats.rejected.Add(1)
+		return *why
 	}
-	return err
+	return nil
 }
 
 // doAll is do for commands of which none may fail.
@@ -90,7 +90,7 @@ func (s *Store) trip(ctx context.Context, began time.Time, requests []request) {
 	s.send(ctx, requests)
 	var lost, again []request
 	for _, q := range requests {
-		if noScript(q.cmd.Err()) {
+		if err := q.cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			lost, again = append(lost, q), append(again, request{cmd: inFull(q.cmd)})
 		}
 	}
@@ -135,8 +135,4 @@ func safely(fn func() error) (err error) {
 		}
 	}()
 	return fn()
-}
-
-func noScript(err error) bool {
-	return err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT")
 }
