@@ -71,7 +71,7 @@ func TestSize(t *testing.T) {
 	newUsed, _ := heap()
 	for i := range uint64(n) {
 		k := key(i)
-		save(t, s, "e", k, core.Entry{Variant: core.Control, Origin: core.SourceResolved, Open: k[:8]})
+		_ = s.Save(ctx, "e", k, core.Entry{Variant: core.Control, Origin: core.SourceResolved, Open: k[:8]})
 	}
 	used, scanned := heap()
 	require.Equal(t, n, s.Len(), "none goes before it is full")
