@@ -45,6 +45,14 @@ func TestClaimGivesUpInTheEnd(t *testing.T) {
 	serves(t, l.exp.Assign(ctx, &user{ID: "1"}), "red resolved/resolved")
 }
 
+func TestARampIsTriedOnce(t *testing.T) {
+	l, u := newLab(t, nil), &user{ID: "1"}
+	l.seed(u, open)
+	l.store.lostTo = &core.Entry{Variant: core.Control, Open: open.Open}
+	serves(t, l.exp.Assign(ctx, u), "control stored/-")
+	require.Equal(t, 1, l.store.writes)
+}
+
 func TestWithoutAStore(t *testing.T) {
 	tryAll(t, []situation{
 		{name: "resolved", change: noStore, flag: red, served: "red resolved/resolved"},
