@@ -3,6 +3,7 @@ package launchdarkly_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func TestStreamThatIsAway(t *testing.T) {
 	}
 	require.Equal(t, on("red"), resolve(t, r, "pill", "k"))
 	serve(2)
-	require.Eventually(t, func() bool { return resolve(t, r, "pill", "k").Variant == "blue" }, watchdog, time.Millisecond)
+	require.Eventually(t, func() bool { return reflect.DeepEqual(on("blue"), resolve(t, r, "pill", "k")) }, watchdog, time.Millisecond)
 	require.NoError(t, client.Close())
 	require.Equal(t, on("blue"), resolve(t, r, "pill", "k"))
 	require.NoError(t, client.Close())
