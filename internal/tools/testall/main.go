@@ -21,7 +21,10 @@ import (
 	"time"
 )
 
-// passes are the two ways to run all tests.
+// onServers is ROLLOUTKIT_REAL where tests are to run on real servers.
+var onServers = cmp.Or(os.Getenv("ROLLOUTKIT_REAL"), "1")
+
+// passes are the ways to run tests.
 var passes = []struct {
 	name  string
 	args  []string
@@ -29,7 +32,9 @@ var passes = []struct {
 }{
 	{"plain", nil, ""},
 	// What a server does is nothing that go test's cache knows of.
-	{"race detector, real servers", []string{"-race", "-count=1"}, cmp.Or(os.Getenv("ROLLOUTKIT_REAL"), "1")},
+	{"race detector, real servers", []string{"-race", "-count=1"}, onServers},
+	// The race detector allocates too.
+	{"allocations, real servers", []string{"-count=1", "-run=^TestAllocations"}, onServers},
 }
 
 func main() {
