@@ -56,6 +56,10 @@ func TestServeStored(t *testing.T) {
 		{name: "serves no exclusion", change: serveStored, stored: exclusion, flagErr: errFlag, served: "control error/- untracked"},
 		{name: "serves nothing to the excluded under ExclusionFirst", change: all(serveStored, exclusionFirst), stored: resolved,
 			who: user{Subscribed: true}, flagErr: errFlag, served: "control error/- untracked"},
+		{name: "serves the others under ExclusionFirst", change: all(serveStored, exclusionFirst), stored: resolved,
+			flagErr: errFlag, served: "red stored/resolved untracked"},
+		{name: "serves the excluded, as what is stored comes first", change: all(serveStored, excludeSubscribed), stored: resolved,
+			who: user{Subscribed: true}, flagErr: errFlag, served: "red stored/resolved untracked"},
 	})
 	l, a := situation{change: serveStored, stored: resolved, flagErr: errFlag, served: "red stored/resolved untracked"}.try(t)
 	require.ErrorIs(t, a.Err, errFlag)
