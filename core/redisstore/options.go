@@ -73,7 +73,9 @@ func (o *Options) withDefaults() Options {
 		d = *o
 	}
 	d.Timeout = max(cmp.Or(d.Timeout, DefaultTimeout), time.Millisecond)
-	d.TTL = cmp.Or(d.TTL, DefaultTTL)
+	if d.TTL = cmp.Or(d.TTL, DefaultTTL); d.TTL > 0 {
+		d.TTL = max(d.TTL, time.Millisecond) // a shorter one would be none to Redis
+	}
 	d.Prefix = cmp.Or(d.Prefix, "rk:")
 	d.CacheSize = cmp.Or(d.CacheSize, DefaultCacheSize)
 	if d.Logger == nil {

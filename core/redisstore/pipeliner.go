@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -55,7 +56,7 @@ var errAnswered = errors.New("redisstore: answered")
 // be under way: the caller must not read their commands.
 func (p *pipeliner) do(ctx context.Context, requests []request) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 	b, err := p.join(requests)
 	if err != nil {
@@ -76,8 +77,17 @@ func (p *pipeliner) do(ctx context.Context, requests []request) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
+}
+
+// ended returns why a caller's ctx ended, so that it is known for that whatever
+// its cause is.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
 }
 
 // join returns the batch that requests wait in, or nil if a trip of their own is

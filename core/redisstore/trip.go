@@ -90,7 +90,8 @@ func (s *Store) trip(ctx context.Context, began time.Time, requests []request) {
 	s.send(ctx, requests)
 	var lost, again []request
 	for _, q := range requests {
-		if err := q.cmd.Err(); err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		_, isScript := q.cmd.(*redis.Cmd)
+		if err := q.cmd.Err(); isScript && err != nil && strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			lost, again = append(lost, q), append(again, request{cmd: inFull(q.cmd)})
 		}
 	}
