@@ -104,5 +104,6 @@ func (e *Experiment[S, R]) Clear(ctx context.Context) error {
 	if e.fault != nil || e.client.cfg.Store == nil {
 		return e.fault
 	}
+	scopeOf(ctx).forgetLoaded(e.experiment)
 	return e.wrap(e.storeClear(ctx))
 }

@@ -62,9 +62,10 @@ func (s *scoped) keepPreloaded(b *batch) {
 	}
 }
 
-// preloaded takes what Preload read for a unit, nil for nothing, once: later the
-// store may know better. A nil s has nothing.
-func (s *scoped) preloaded(unit unitRef) []Lookup {
+// preloaded takes what Preload read for a unit, once: later the store may know
+// better. It is nil where Preload did not read all keys that id has. A nil s has
+// nothing.
+func (s *scoped) preloaded(unit unitRef, id *identity) []Lookup {
 	if s == nil {
 		return nil
 	}
@@ -72,5 +73,13 @@ func (s *scoped) preloaded(unit unitRef) []Lookup {
 	defer s.mu.Unlock()
 	lookups := s.loaded[unit]
 	delete(s.loaded, unit)
+	if len(lookups) != 1+len(id.older) {
+		return nil
+	}
+	for i, key := range id.older {
+		if lookups[1+i].Key != key {
+			return nil
+		}
+	}
 	return lookups
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -160,10 +161,22 @@ func (s *scoped) remember(at unitRef, d decision, replace bool) (first decision,
 	return decision{}, false
 }
 
+// forget forgets what was decided for a unit and read of it.
 func (s *scoped) forget(at unitRef) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.decisions, at)
+	delete(s.loaded, at)
+}
+
+// forgetLoaded forgets what was read of an experiment. A nil s has nothing.
+func (s *scoped) forgetLoaded(e *experiment) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.loaded, func(at unitRef, _ []Lookup) bool { return at.client == e.client && at.experiment == e.name })
 }
 
 // first reports whether this is the first time that the assignment's event is to

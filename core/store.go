@@ -50,7 +50,7 @@ func (e *Entry) open() bool { return e.Open != "" && e.Variant == Control }
 //
 // Experiments are full names, keys are anonymous keys: lower-case hex of 32 to
 // 128 digits from the core, and any other text without control characters
-// where a [KeyScheme] makes them. Implementations keep these rules, and prove
+// where a [KeyScheme] makes them. Keys differ if a byte does. Implementations keep these rules, and prove
 // them with conformance.RunStore, which has a law for each:
 //
 //   - What Claim or Save stored, Load returns: every field, unknown variants
@@ -74,24 +74,29 @@ func (e *Entry) open() bool { return e.Open != "" && e.Variant == Control }
 type Store interface {
 	// Load answers each lookup in its place, all in one round trip where it
 	// can. Lookups come with Entry and Err empty; they may repeat each other
-	// and may be of several experiments. The error is the trip's: then no
-	// answer counts.
+	// and may be of several experiments. An entry that can't be read, such as
+	// one without a variant, is that lookup's Err, and the others are answered
+	// all the same. The error is for a trip that failed as a whole: what it
+	// left in lookups is ignored.
 	Load(ctx context.Context, lookups []Lookup) error
 
 	// Claim stores e under key if old is there, the zero old being nothing. It
 	// returns the entry that is there afterwards and whether this call put it
-	// there: of several claims with an equal e one wins all the same. An error
-	// means that nobody knows whether e was stored.
+	// there: of several claims with an equal e one wins all the same. A claim
+	// that lost returns what it found then, zero if that has gone since, and
+	// need not try again. An error means that nobody knows whether e was
+	// stored. e is never zero.
 	Claim(ctx context.Context, experiment, key string, old, e Entry) (current Entry, won bool, err error)
 
 	// Save stores e under key, whatever is there. For manual and forced
-	// assignments.
+	// assignments. e is never zero.
 	Save(ctx context.Context, experiment, key string, e Entry) error
 
 	// Delete removes the entries under keys. Absent ones are no error.
 	Delete(ctx context.Context, experiment string, keys ...string) error
 
-	// Clear removes all entries and counts of one experiment.
+	// Clear removes all entries and counts of one experiment. Counts are those
+	// of a [Counter].
 	Clear(ctx context.Context, experiment string) error
 }
 

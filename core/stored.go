@@ -20,7 +20,7 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 		return false, nil
 	}
 	var buffer *[]Lookup
-	lookups := id.scope.preloaded(s.ref(id.key))
+	lookups := id.scope.preloaded(s.ref(id.key), id)
 	if lookups == nil {
 		buffer = lookupBuffers.Get().(*[]Lookup)
 		lookups = s.appendLookups((*buffer)[:0], id)
@@ -31,7 +31,13 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 	}
 	at := 0
 	for i := range lookups {
-		if err := lookups[i].fault(); err != nil {
+		switch err := lookups[i].fault(); {
+		case err == nil:
+		case i > 0 && lookups[0].fault() == nil && lookups[0].found():
+			// The current entry is known all the same, as in an outage from memory.
+			s.storeFailed(ctx, "load", err)
+			a.dropMigrationKey(lookups[i].Key)
+		default:
 			return false, s.degraded(ctx, a, "load", err)
 		}
 	}
@@ -112,11 +118,13 @@ func (s *experiment) dropConflicts(a *Assignment, older []Lookup, current *Entry
 	for i := range older {
 		if conflicts(&older[i].Entry, current) {
 			s.client.stats.conflicts.Add(1)
-			a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(key string) bool {
-				return key == older[i].Key
-			})
+			a.dropMigrationKey(older[i].Key)
 		}
 	}
+}
+
+func (a *Assignment) dropMigrationKey(key string) {
+	a.MigrationKeys = slices.DeleteFunc(slices.Clone(a.MigrationKeys), func(k string) bool { return k == key })
 }
 
 // keeps reports whether the store can keep the entry as it is.
