@@ -6,18 +6,16 @@ import "context"
 //
 // The life of the entry under one key:
 //
-//	          Claim, of any origin                Claim: a ramp
-//	absent ─────────────┬─────────────▶ open ───────────────────┐
-//	   ▲                │               control                 ▼
-//	   │                └─────────────────────────────────▶ final
-//	   │                                                        │
-//	   └──── Delete, Clear, expiry: from open and final ────────┘
+//	absent   by Claim: open or final, whatever a fresh assignment is, or a copy
+//	         of what an older key has
+//	open     by Claim: final, the variant that a later ramp gives its unit, once
+//	final    by Claim: only where the variant that it names is retired
+//	any      by Save: final, as manual and forced assignments are
+//	any      by Delete, by Clear or when it expires: absent
 //
 // First writer wins: a claim of an absent entry never replaces one that is
-// there. Only an open control is replaced by a claim: by the variant that a
-// later ramp of the rollout gives its unit, once. Anybody's entry is replaced
-// where the variant it names is retired, and by Save, which is how manual and
-// forced assignments get through.
+// there. A ramp is claimed under all keys of the unit, the oldest first; where
+// that holds another entry, all get that one.
 type Entry struct {
 	// Variant is the name of the assigned variant; Control is stored like any
 	// other. It is never empty, except in the zero Entry, which is no entry.
@@ -68,8 +66,9 @@ func (e *Entry) open() bool { return e.Open != "" && e.Variant == Control }
 //   - Entries may expire. An entry that expired is absent. A write gives an
 //     entry its whole time.
 //
-// The core treats every error as "unknown": it decides without the store,
-// marks the event degraded and writes nothing. A Store must pass
+// The core treats every error as "unknown": unless it knows the current entry
+// all the same, it decides without the store, marks the event degraded and
+// writes nothing. A Store must pass
 // conformance.RunStore.
 type Store interface {
 	// Load answers each lookup in its place, all in one round trip where it

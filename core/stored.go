@@ -37,6 +37,7 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 			// The current entry is known all the same, as in an outage from memory.
 			s.storeFailed(ctx, "load", err)
 			a.dropMigrationKey(lookups[i].Key)
+			lookups[i].Entry, lookups[i].Err = Entry{}, err
 		default:
 			return false, s.degraded(ctx, a, "load", err)
 		}

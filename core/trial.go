@@ -132,7 +132,8 @@ func (t *Trial[S, R]) Track(ctx context.Context, ev Event) error {
 // call. The error is the behaviour's alone.
 func (t *Trial[S, R]) Run(ctx context.Context) (R, error) {
 	if !t.resolved && t.exp.nestedIn(ctx) {
-		t.a = Assignment{Experiment: t.exp.name, Variant: Control, Source: SourceError, Err: ErrNested}
+		t.a = Assignment{Experiment: t.exp.name, Variant: Control, Source: SourceError, Err: t.misuse}
+		t.a.addErr(ErrNested)
 		t.resolved = true
 	}
 	t.resolve(ctx, t.ask)

@@ -13,7 +13,7 @@ const (
 	// operations begin to share them.
 	sharedTrips = 8
 
-	// maxShared bounds the operations that share a trip, so that the first do
+	// maxShared bounds the callers that share a trip, so that the first do
 	// not wait for the answers of thousands.
 	maxShared = 512
 )
@@ -126,6 +126,7 @@ func (p *pipeliner) leave() {
 		return
 	}
 	b := p.waiting[0]
+	p.waiting[0] = nil // not to be kept by the slice
 	p.waiting = p.waiting[1:]
 	go p.carry(b)
 }

@@ -19,14 +19,15 @@ type copying struct{ from, to int }
 //   - It is copied to the newest key. The original stays, for processes that do
 //     not know the newest key yet, and ages out.
 //   - While a secret rotates, the oldest key of the unit itself gets the first
-//     entry of an older key too: processes of the previous release know that one.
+//     entry found under any key but the newest: processes of the previous release
+//     know that key.
 //
 // A copy to the newest key can lose against another writer, whose entry then is
 // the current one.
 func judge(found []Lookup, sameUnit int) (v verdict) {
 	v.current = first(found, 0, -1)
 	v.copies[0] = copying{from: v.current, to: 0}
-	if sameUnit > 0 && !found[sameUnit].found() {
+	if at := &found[sameUnit]; sameUnit > 0 && !at.found() && at.Err == nil {
 		v.copies[1] = copying{from: first(found, 1, sameUnit), to: sameUnit}
 	}
 	return v
