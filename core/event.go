@@ -153,7 +153,7 @@ func checkAction(experiment, action string) error {
 
 // emit sends an event of the assignment. One that can't be sent is lost.
 func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
-	err := s.send(ctx, a, ev)
+	err := s.send(ctx, a, &ev)
 	if err != nil {
 		s.client.stats.lost.Add(1)
 		s.log(ctx, slog.LevelError, logTracker, "experiment: an event was lost",
@@ -163,7 +163,7 @@ func (s *experiment) emit(ctx context.Context, a *Assignment, ev Event) error {
 }
 
 // send fills in the event and hands it to the tracker, or to the log in its place.
-func (s *experiment) send(ctx context.Context, a *Assignment, ev Event) (err error) {
+func (s *experiment) send(ctx context.Context, a *Assignment, ev *Event) (err error) {
 	defer s.catch(ctx, "the tracker", "", &err)
 	tracker, log := s.client.cfg.Tracker, s.client.log
 	if tracker == nil && !log.Enabled(ctx, slog.LevelDebug) {
@@ -182,7 +182,7 @@ func (s *experiment) send(ctx context.Context, a *Assignment, ev Event) (err err
 		}
 	}
 	if tracker != nil {
-		return tracker.Track(ctx, ev)
+		return tracker.Track(ctx, *ev)
 	}
 	log.LogAttrs(ctx, slog.LevelDebug, "experiment: event", slog.String("action", ev.Action),
 		slog.String("experiment", ev.Experiment), slog.String("variant", ev.Variant), slog.String("key", ev.Key),
