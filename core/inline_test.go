@@ -108,21 +108,22 @@ type silent struct {
 }
 
 func TestInlineComparesRollouts(t *testing.T) {
-	l := newLab(t, nil)
-	fn := core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) { return core.Decision{}, nil })
-	other := core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) { return core.Decision{}, errFlag })
+	first, second := &flag{d: red}, &flag{d: blue} // which the experiment does not have
+	fn := core.RolloutFunc(first.Resolve)
 	for _, c := range []struct {
 		name          string
 		first, second core.Rollout
-		same          bool
+		says          string // "" if they are the same
 	}{
-		{"the same function", fn, fn, true},
-		{"another function", fn, other, false},
-		{"another type", fn, core.Even, false},
-		{"equal descriptions", described{Rollout: l.flag, detail: "50 %"}, described{Rollout: l.flag, detail: "50 %"}, true},
-		{"other descriptions", described{Rollout: l.flag, detail: "50 %"}, described{Rollout: l.flag, detail: "60 %"}, false},
-		{"empty descriptions", described{Rollout: l.flag}, described{Rollout: l.flag}, false},
-		{"nothing to go by", silent{Rollout: l.flag}, silent{Rollout: l.flag}, false},
+		{"the same function", fn, fn, ""},
+		{"another function", fn, core.RolloutFunc(func(context.Context, core.Request) (core.Decision, error) { return red, nil }),
+			`with rollout "core.RolloutFunc", and was first with "core.RolloutFunc"`},
+		{"another type", fn, core.Even, `with rollout "equal shares, control included", and was first with "core.RolloutFunc"`},
+		{"equal descriptions, of which the first decides", described{Rollout: first, detail: "50 %"}, described{Rollout: second, detail: "50 %"}, ""},
+		{"other descriptions", described{Rollout: first, detail: "50 %"}, described{Rollout: first, detail: "60 %"},
+			`with rollout "60 %", and was first with "50 %"`},
+		{"empty descriptions", described{Rollout: first}, described{Rollout: first}, "rollout"},
+		{"nothing to go by", silent{Rollout: first}, silent{Rollout: first}, "rollout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, nil)
@@ -130,7 +131,12 @@ func TestInlineComparesRollouts(t *testing.T) {
 			def.Rollout = c.first
 			core.Inline(l.client, def)
 			def.Rollout = c.second
-			require.Equal(t, c.same, core.Inline(l.client, def).Assign(ctx, &user{ID: "1"}).Err == nil)
+			a := core.Inline(l.client, def).Assign(ctx, &user{ID: "1"})
+			if c.says == "" {
+				require.NoError(t, a.Err)
+			} else {
+				require.ErrorContains(t, a.Err, c.says)
+			}
 		})
 	}
 }
