@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,9 @@ func TestBehaviourRunsExactlyOnceWhateverAroundsDo(t *testing.T) {
 				require.Equal(t, "x", got)
 				require.Same(t, errFlag, err)
 				require.Equal(t, 1, ran)
+				panics := strings.HasPrefix(c.name, "panic")
+				require.Equal(t, panics, l.client.Stats().Panics > 0)
+				require.Equal(t, panics, strings.Contains(l.log.String(), "in=around"))
 			}
 		})
 	}

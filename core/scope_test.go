@@ -84,6 +84,13 @@ func TestAUnitThatIsAssignedDuringTheRequestIsServed(t *testing.T) {
 	require.Len(t, core.PublishedIn(page), 1)
 }
 
+func TestPublishedInHasEachUnitOfTheRequest(t *testing.T) {
+	l, page := newLab(t, nil), (&browser{}).page()
+	a, b := l.exp.Publish(page, anna), l.exp.Publish(page, &user{ID: "eve"})
+	other := core.Inline(l.client, inlineDef()).Publish(page, anna)
+	require.Equal(t, []core.Assignment{a, b, other}, core.PublishedIn(page))
+}
+
 // Goroutines of one request that draw at the same time agree.
 func TestOneDecisionAmongGoroutines(t *testing.T) {
 	for range 20 {

@@ -314,6 +314,21 @@ func TestManualOnAFreshVisitorIsInTheCookieOnly(t *testing.T) {
 	require.Equal(t, entry("blue", core.SourceManual), v.stored(a))
 }
 
+func TestManualAtSignInTakesTheCookieOnceItIsStored(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		writeErr error
+		cookie   string
+	}{{"stored", nil, ""}, {"not stored", errStore, "red"}} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVisit(t, nil)
+			v.sees(nobody, red, "red resolved/resolved", "red")
+			v.store.writeErr = c.writeErr
+			v.shows(v.page(), v.exp.For(anna).AssignTo("blue"), "blue manual/manual", c.cookie)
+		})
+	}
+}
+
 func TestSilentScopeSendsNothing(t *testing.T) {
 	v := newVisit(t, nil)
 	v.sees(nobody, red, "red resolved/resolved", "red")
