@@ -23,7 +23,7 @@ type trial struct {
 	ramped       bool // an open control was moved, or tried to be
 
 	scope    *scoped // of the ctx that it resolved with, nil for none
-	entry    *Entry  // the current one, or what would be; nil for none, and without a scope
+	entry    Entry   // the current one, or what would be; zero for none, and without a scope
 	recalled bool    // decided by an earlier trial of the scope
 }
 

@@ -50,10 +50,7 @@ func (t *trial) identify(ctx context.Context, ask ask, scope *scoped, mint bool,
 	default:
 		err = t.askKeys(ctx, id)
 	}
-	if err != nil {
-		return t.exp.wrap(err)
-	}
-	return nil
+	return t.exp.wrap(err)
 }
 
 func (t *trial) askUnit(ctx context.Context, ask ask) (err error) {

@@ -25,19 +25,19 @@ type copying struct{ from, to int }
 // A copy to the newest key can lose against another writer, whose entry then is
 // the current one.
 func judge(found []Lookup, sameUnit int) (v verdict) {
-	v.current = first(found, 0, -1)
+	v.current = first(found, 0)
 	v.copies[0] = copying{from: v.current, to: 0}
 	if at := &found[sameUnit]; sameUnit > 0 && !at.found() && at.Err == nil {
-		v.copies[1] = copying{from: first(found, 1, sameUnit), to: sameUnit}
+		v.copies[1] = copying{from: first(found, 1), to: sameUnit}
 	}
 	return v
 }
 
-// first returns the first lookup from i on that found an entry, leaving out the
-// one at skip. 0 says that there is none, or that it is the first of all.
-func first(found []Lookup, i, skip int) int {
+// first returns the first lookup from i on that found an entry. 0 says that there
+// is none, or that it is the first of all.
+func first(found []Lookup, i int) int {
 	for ; i < len(found); i++ {
-		if i != skip && found[i].found() {
+		if found[i].found() {
 			return i
 		}
 	}

@@ -63,12 +63,8 @@ func (s *scoped) keepPreloaded(b *batch) {
 }
 
 // preloaded takes what Preload read for a unit, once: later the store may know
-// better. It is nil where Preload did not read all keys that id has. A nil s has
-// nothing.
+// better. It is nil where Preload did not read all keys that id has.
 func (s *scoped) preloaded(unit unitRef, id *identity) []Lookup {
-	if s == nil {
-		return nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lookups := s.loaded[unit]

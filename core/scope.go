@@ -100,7 +100,7 @@ type scoped struct {
 	Scope
 
 	mu        sync.Mutex
-	decisions map[unitRef]decision
+	decisions map[unitRef]Assignment
 	sent      map[sent]bool
 	loaded    map[unitRef][]Lookup
 	published []Assignment
@@ -119,11 +119,6 @@ type sent struct {
 	variant string
 }
 
-type decision struct {
-	a     Assignment
-	entry Entry
-}
-
 type scopeKey struct{}
 
 // Value returns the scoped itself for its key.
@@ -139,26 +134,26 @@ func scopeOf(ctx context.Context) *scoped {
 	return s
 }
 
-func (s *scoped) decided(at unitRef) (decision, bool) {
+func (s *scoped) decided(at unitRef) (Assignment, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, ok := s.decisions[at]
-	return d, ok
+	a, ok := s.decisions[at]
+	return a, ok
 }
 
 // remember keeps a decision. If another goroutine was first it returns that one,
-// unless d is to replace it.
-func (s *scoped) remember(at unitRef, d decision, replace bool) (first decision, lost bool) {
+// unless a is to replace it.
+func (s *scoped) remember(at unitRef, a Assignment, replace bool) (first Assignment, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first, lost = s.decisions[at]; lost && !replace {
 		return first, true
 	}
 	if s.decisions == nil {
-		s.decisions = map[unitRef]decision{}
+		s.decisions = map[unitRef]Assignment{}
 	}
-	s.decisions[at] = d
-	return decision{}, false
+	s.decisions[at] = a
+	return Assignment{}, false
 }
 
 // forget forgets what was decided for a unit and read of it.

@@ -19,8 +19,11 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 	if s.client.cfg.Store == nil || id.fresh() && len(id.older) == id.sameUnit {
 		return false, nil
 	}
+	var lookups []Lookup
 	var buffer *[]Lookup
-	lookups := id.scope.preloaded(s.ref(id.key), id)
+	if id.scope != nil {
+		lookups = id.scope.preloaded(s.ref(id.key), id)
+	}
 	if lookups == nil {
 		buffer = lookupBuffers.Get().(*[]Lookup)
 		lookups = s.appendLookups((*buffer)[:0], id)
@@ -33,7 +36,7 @@ func (s *experiment) load(ctx context.Context, a *Assignment, id *identity, curr
 	for i := range lookups {
 		switch err := lookups[i].fault(); {
 		case err == nil:
-		case i > 0 && lookups[0].fault() == nil && lookups[0].found():
+		case i > 0 && lookups[0].found():
 			// The current entry is known all the same, as in an outage from memory.
 			s.storeFailed(ctx, "load", err)
 			a.dropMigrationKey(lookups[i].Key)

@@ -67,8 +67,7 @@ func (t *trial) storeCarried(ctx context.Context, id *identity, current *Entry, 
 // noteEntry notes the unit's current entry, for the cookie.
 func (t *trial) noteEntry(e *Entry) {
 	if t.scope != nil {
-		entry := *e
-		t.entry = &entry
+		t.entry = *e
 	}
 }
 
@@ -79,18 +78,17 @@ func (t *trial) recall(ctx context.Context, id *identity) bool {
 		t.exp.client.cfg.AllowForced && forcedIn(ctx, t.exp.name) != "" {
 		return false
 	}
-	d, ok := t.scope.decided(t.exp.ref(id.key))
+	a, ok := t.scope.decided(t.exp.ref(id.key))
 	if ok {
-		t.serve(&d)
+		t.serve(&a)
 	}
 	return ok
 }
 
 // serve makes an earlier decision of this request the trial's own.
-func (t *trial) serve(d *decision) {
-	misuse := t.misuse
-	t.a, t.entry, t.recalled = d.a, &d.entry, true
-	t.a.addErr(misuse)
+func (t *trial) serve(a *Assignment) {
+	t.a, t.recalled = *a, true
+	t.a.addErr(t.misuse)
 }
 
 // updateScope ends a trial in its scope: the decision is remembered, and the
@@ -106,13 +104,9 @@ func (t *trial) updateScope(id *identity) {
 	if s.Silent() {
 		a.Tracked = false
 	}
-	var entry Entry
-	if t.entry != nil {
-		entry = *t.entry
-	}
 	insists := a.Source == SourceManual || a.Source == SourceForced
 	if t.remembered(insists) {
-		if first, lost := s.remember(t.exp.ref(id.key), decision{*a, entry}, insists); lost {
+		if first, lost := s.remember(t.exp.ref(id.key), *a, insists); lost {
 			t.serve(&first)
 			return
 		}
@@ -124,8 +118,8 @@ func (t *trial) updateScope(id *identity) {
 		if id.stored && a.takesPart() {
 			s.Drop(a.Experiment)
 		}
-	case (a.Tracked || a.Source == SourceForced) && t.changes(v, &entry, id):
-		next := Visitor{ID: v.ID, Entry: entry, Unit: keyPrefix(a.Key), Fresh: v.Fresh}
+	case (a.Tracked || a.Source == SourceForced) && t.changes(v, &t.entry, id):
+		next := Visitor{ID: v.ID, Entry: t.entry, Unit: keyPrefix(a.Key), Fresh: v.Fresh}
 		if !s.Keep(a.Experiment, next) && v.Fresh {
 			// The header went out in the meantime, so the visitor has no cookie.
 			*a = Assignment{Experiment: a.Experiment, Variant: Control, Source: SourceNoUnit, Err: t.misuse}
